@@ -1,0 +1,127 @@
+# sibyl: one non-recursive Makefile. Linux, gcc, one binary.
+#
+#   make                 release binary: build/release/sibyl
+#   make V=debug         the same with asserts and no optimisation (also: asan, tsan, fuzz)
+#   make test            unit tests of every folder (V=debug by default), T=src/codec for one folder
+#   make check           format, layers, source rules, generated docs
+#   make format          clang-format in place
+#   make fuzz            fuzz targets (clang, libFuzzer): build/fuzz/fuzz/NAME
+#   make bench           ratios against named peers
+#
+# Sources are found by wildcard; src/LAYERS says which folders a folder may use. Each folder becomes
+# one archive, and a unit test links with its folder and what LAYERS allows below it, nothing else.
+# O=DIR puts the output of a build elsewhere than build/.
+
+V ?= release
+O ?= build
+B := $(O)/$(V)
+
+FOLDERS := $(shell sed -n 's/^\([a-z][a-z/]*\):.*/\1/p' src/LAYERS)
+SRC     := $(foreach d,$(FOLDERS),$(wildcard src/$(d)/*.c))
+TESTSRC := $(filter %_test.c,$(SRC))
+LIBSRC  := $(filter-out %_test.c src/app/main.c,$(SRC))
+FUZZSRC := $(wildcard fuzz/*_fuzz.c)
+
+PKGS := libuv sqlite3 yaml-0.1 libzip libisal libxxhash libzstd zlib libcurl libcrypto libseccomp
+LLHTTP_SRC := $(wildcard /usr/share/llhttp/*.c)
+
+CC := gcc
+AR := gcc-ar
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+  -Wpointer-arith -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough -Werror
+GCCWARN := -Wlogical-op -Wduplicated-cond
+# Parsers of foreign bytes: no silent conversions.
+STRICT := -Wconversion -Wcast-qual -Wnull-dereference
+STRICT_DIRS := src/codec/ src/engine/pickle/ src/engine/zip/
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=3 -fPIE -fstack-clash-protection -fcf-protection
+# Bit-equal to the model libraries: no contraction, anywhere.
+CFLAGS := -std=c17 -D_GNU_SOURCE -Isrc -I$(B)/gen -I/usr/share/include/llhttp $(shell pkg-config --cflags $(PKGS)) \
+  $(WARN) -g -ffp-contract=off -fno-strict-aliasing -pthread
+LDFLAGS := -pthread -pie -Wl,-z,relro,-z,now,--as-needed
+LDLIBS := $(shell pkg-config --libs $(PKGS)) -lm -ldl
+
+ifeq ($(V),release)
+  CFLAGS += -O2 -flto=auto $(HARDEN) $(GCCWARN)
+  LDFLAGS += -O2 -flto=auto
+else ifeq ($(V),debug)
+  CFLAGS += -O0 -fPIE $(GCCWARN)
+else ifeq ($(V),asan)
+  CFLAGS += -O1 -fPIE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+  LDFLAGS += -fsanitize=address,undefined
+else ifeq ($(V),tsan)
+  CFLAGS += -O1 -fPIE -fsanitize=thread
+  LDFLAGS += -fsanitize=thread
+else ifeq ($(V),fuzz)
+  CC := clang-14
+  AR := llvm-ar-14
+  CFLAGS += -O1 -fPIE -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined \
+    -fprofile-instr-generate -fcoverage-mapping
+  LDFLAGS += -fsanitize=address,undefined,fuzzer -fprofile-instr-generate
+endif
+# Planted bugs for the crash suite's negative controls: make V=debug O=build/bug-x BUG=SB_BUG_NO_FDATASYNC
+ifdef BUG
+  CFLAGS += -D$(BUG)=1
+endif
+CFLAGS += $(EXTRA)
+
+OBJ      := $(LIBSRC:%.c=$(B)/%.o)
+MAINOBJ  := $(B)/src/app/main.o
+LLHTTP   := $(LLHTTP_SRC:/usr/share/llhttp/%.c=$(B)/llhttp/%.o)
+archive   = $(B)/lib/$(subst /,-,$(1)).a
+ARCHIVES := $(foreach d,$(FOLDERS),$(call archive,$(d)))
+
+.PHONY: all test check format fuzz bench clean docs
+all: $(B)/sibyl
+
+$(B)/sibyl: $(MAINOBJ) $(ARCHIVES) $(B)/lib/llhttp.a
+	$(CC) $(LDFLAGS) -o $@ $(MAINOBJ) -Wl,--start-group $(ARCHIVES) $(B)/lib/llhttp.a -Wl,--end-group $(LDLIBS)
+
+define folder
+$(call archive,$(1)): $(filter $(foreach s,$(wildcard src/$(1)/*.c),$(B)/$(s:.c=.o)),$(OBJ))
+endef
+$(foreach d,$(FOLDERS),$(eval $(call folder,$(d))))
+$(ARCHIVES) $(B)/lib/llhttp.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcsD $@ $(filter %.o,$^)
+$(B)/lib/llhttp.a: $(LLHTTP)
+
+strict = $(if $(filter $(addsuffix %,$(STRICT_DIRS)),$(1)),$(STRICT))
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(call strict,$<) -MMD -MP -c -o $@ $<
+$(B)/llhttp/%.o: /usr/share/llhttp/%.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -W%,$(CFLAGS)) -w -c -o $@ $<
+
+# ---- unit tests: one program per x_test.c, linked with its folder and the layers below it ----
+closure  = $(shell awk -v want=$(1) -f tools/layer-closure.awk src/LAYERS)
+TESTS   := $(foreach t,$(TESTSRC),$(if $(filter $(T)%,$(t)),$(B)/test/$(t:src/%.c=%)))
+define testrule
+$(B)/test/$(1:src/%.c=%): $(B)/$(1:.c=.o) $(foreach d,$(call closure,$(patsubst src/%/,%,$(dir $(1)))),$(call archive,$(d))) $(B)/lib/llhttp.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LDLIBS)
+endef
+$(foreach t,$(TESTSRC),$(if $(filter $(T)%,$(t)),$(eval $(call testrule,$(t)))))
+
+test: V := $(V)
+test: $(TESTS)
+	@tools/run-unit-tests $(TESTS)
+
+# ---- fuzz targets ----
+FUZZ := $(FUZZSRC:fuzz/%.c=$(B)/fuzz/%)
+fuzz: $(FUZZ)
+$(B)/fuzz/%: $(B)/fuzz/%.o $(ARCHIVES) $(B)/lib/llhttp.a
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/lib/llhttp.a -Wl,--end-group $(LDLIBS)
+
+check:
+	tools/check-all
+
+format:
+	clang-format-14 -i $(shell git ls-files 'src/*.[ch]' 'fuzz/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
+
+clean:
+	rm -rf $(O)
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,124 @@
+/* The journal: a durable, ordered log of records per topic, written by one process and read by any.
+ *
+ * On disk: docs/formats/journal.md (Kafka RecordBatch v2 segments). A record is acknowledged when
+ * its group's bytes and the segment's directory entry have been synced: done() of the group with
+ * SB_OK.
+ *
+ * Failure policy: no space -> the groups fail with SB_E_NOSPACE, nothing was acknowledged, and
+ * writing resumes by itself when space returns. EIO or a failed fdatasync -> the journal is dead:
+ * every group fails with SB_E_IO from then on, nothing is retried; sb_journal_dead() says so and
+ * the process is expected to drain and exit, recovery re-reads before it serves. */
+#ifndef SB_ENGINE_JOURNAL_JOURNAL_H
+#define SB_ENGINE_JOURNAL_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct sb_journal;
+
+struct sb_journal_opts {
+    uint32_t segment_bytes; /* 0 = 64 MiB */
+    int64_t retain_bytes;   /* sealed segments beyond this are deleted oldest first; 0 = no limit */
+    int64_t retain_ms;      /* and those whose newest record is older than this; 0 = no limit */
+    bool seal_compress;     /* merge sealed segments into ~128 KB zstd batches */
+    const struct sb_clock *clock; /* NULL = the real one */
+};
+
+/* Opens (creating, recovering) the topic in folder dir. SB_E_LOCKED: another process writes it; the
+ * message names pid and command. SB_E_VERSION: written by a newer program; nothing was touched. */
+SB_MUST_CHECK sb_err sb_journal_open(struct sb_journal **out, const char *dir,
+                                     const struct sb_journal_opts *o, struct sb_errctx *ctx);
+/* Finishes what was submitted, syncs, releases the lock. */
+void sb_journal_close(struct sb_journal *j);
+
+/* Records that become durable together. Filled by one thread, then submitted whole; from submit to
+ * done() it belongs to the journal. Reused after done() by sb_journal_group_reset. */
+struct sb_journal_group {
+    struct sb_buf records; /* encoded records; the journal's own layout */
+    uint32_t count;
+    int64_t base_ts_ms, max_ts_ms;
+
+    /* set before submit; runs on the commit thread: post to your loop */
+    void (*done)(struct sb_journal_group *g);
+    void *user;
+
+    /* valid in done() */
+    sb_err err;
+    int64_t base_offset; /* offset of the first record */
+    int64_t durable_ns;  /* sb_mono_ns when the sync returned */
+
+    struct sb_journal_group *next; /* the journal's */
+    _Atomic int state;             /* the journal's */
+};
+
+void sb_journal_group_init(struct sb_journal_group *g);
+void sb_journal_group_reset(struct sb_journal_group *g);
+void sb_journal_group_fini(struct sb_journal_group *g);
+
+/* Appends one record. key.p NULL = no key. SB_E_LIMIT when the value is over SB_LIMIT_EVENT_BYTES
+ * or the group over 8 MiB (submit it and start another). */
+SB_MUST_CHECK sb_err sb_journal_group_add(struct sb_journal_group *g, int64_t ts_ms,
+                                          struct sb_str key, struct sb_str value);
+/* The same in place: begin returns room for up to max value bytes (NULL: over the limit), end says
+ * how many were written there. Nothing may touch the group between the two. */
+char *sb_journal_group_begin(struct sb_journal_group *g, int64_t ts_ms, struct sb_str key,
+                             size_t max);
+void sb_journal_group_end(struct sb_journal_group *g, size_t n);
+
+/* Any thread. Hands the group over; done() is always called, also on failure. An empty group is
+ * fine. */
+void sb_journal_submit(struct sb_journal *j, struct sb_journal_group *g);
+/* Any thread. Waits until the group is done or timeout_ns passed (bounded wait of an event loop, so
+ * that groups grow); true when it is done. */
+bool sb_journal_wait(struct sb_journal *j, struct sb_journal_group *g, int64_t timeout_ns);
+
+bool sb_journal_dead(const struct sb_journal *j);
+
+struct sb_journal_stats {
+    uint64_t records, bytes, groups, syncs;
+    uint64_t sync_ns_total, sync_ns_max;
+    int64_t first_offset, next_offset; /* of the topic */
+    uint64_t segments, disk_bytes, quarantined, truncated_bytes;
+    int64_t nospace_since_ms; /* 0 = writing */
+};
+void sb_journal_stats_get(struct sb_journal *j, struct sb_journal_stats *out);
+
+/* ---- reading, also from another process and while it is written ---- */
+
+struct sb_journal_reader;
+
+struct sb_journal_record {
+    int64_t offset, ts_ms;
+    struct sb_str key, value; /* valid until the next call */
+};
+
+/* Needs no lock and writes nothing. Sees records up to the writer's durable mark (shared memory
+ * file in dir); with no writer running, all that recovery would keep. */
+SB_MUST_CHECK sb_err sb_journal_reader_open(struct sb_journal_reader **out, const char *dir,
+                                            struct sb_errctx *ctx);
+void sb_journal_reader_close(struct sb_journal_reader *r);
+
+/* Where the next read starts. An offset below the oldest kept moves up to it. */
+SB_MUST_CHECK sb_err sb_journal_seek(struct sb_journal_reader *r, int64_t offset);
+SB_MUST_CHECK sb_err sb_journal_seek_time(struct sb_journal_reader *r, int64_t ts_ms);
+SB_MUST_CHECK sb_err sb_journal_seek_end(struct sb_journal_reader *r);
+
+/* The next record. SB_E_END: none yet; ask again later. Damaged ranges are skipped, counted and
+ * logged (sb_journal_skipped), never silently: offsets show the gap. */
+SB_MUST_CHECK sb_err sb_journal_next(struct sb_journal_reader *r, struct sb_journal_record *out);
+int64_t sb_journal_skipped(const struct sb_journal_reader *r);
+
+/* Offsets now: oldest kept, and one past the newest durable one. */
+SB_MUST_CHECK sb_err sb_journal_range(struct sb_journal_reader *r, int64_t *first, int64_t *next);
+
+/* Durable cursors, one small file each, replaced atomically; name is [A-Za-z0-9._-]{1,64}.
+ * A missing cursor reads as SB_E_MISSING. */
+SB_MUST_CHECK sb_err sb_journal_cursor_load(const char *dir, const char *name, int64_t *offset);
+SB_MUST_CHECK sb_err sb_journal_cursor_save(const char *dir, const char *name, int64_t offset);
+
+#endif

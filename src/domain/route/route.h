@@ -1,0 +1,98 @@
+/* Routes: which model version answers under which name, and the atomic swap of it.
+ *
+ * The table is a current snapshot that never changes once published. Event loops keep a reference
+ * to the newest one in a cache of their own, so that a request costs one relaxed load and no lock.
+ * A request holds a reference to the version it started on; a version's memory comes back when the
+ * last snapshot and the last request let go of it. */
+#ifndef SB_DOMAIN_ROUTE_ROUTE_H
+#define SB_DOMAIN_ROUTE_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "domain/metric/metric.h"
+#include "domain/model/model.h"
+
+enum sb_role { SB_ROLE_PRIMARY, SB_ROLE_SHADOW, SB_ROLE_CANARY };
+const char *sb_role_name(enum sb_role r);
+
+/* Outcomes counted per version; the names are those of event statuses. */
+enum { SB_OUTCOMES = 5 };
+
+/* A version in its role on a route: the model, and what requests need of it, made once. Immutable.
+ */
+struct sb_live {
+    struct sb_refs refs;
+    struct sb_model *model;
+    enum sb_role role;
+    char *route, *alias; /* alias "" = none */
+    char *
+        policy; /* why it is live: "alias production", "latest READY version", "stage Production" */
+    /* JSON pieces */
+    char **input_keys; /* per signature input: "\"name\":" */
+    size_t ninputs;
+    /* series of this version */
+    struct sb_series *outcomes[SB_OUTCOMES];
+    struct sb_series *predict_seconds, *compute_seconds;
+};
+
+/* Takes over the model's reference. outcome_names: SB_OUTCOMES label values. */
+struct sb_live *sb_live_new(struct sb_model *model, enum sb_role role, const char *route,
+                            const char *alias, const char *policy, struct sb_metrics *metrics,
+                            const char *const *outcome_names);
+static inline struct sb_live *sb_live_ref(struct sb_live *l) {
+    sb_refs_get(&l->refs);
+    return l;
+}
+void sb_live_unref(struct sb_live *l); /* NULL is fine */
+
+struct sb_route {
+    char *name;
+    struct sb_live *primary; /* NULL while no version could be loaded */
+    struct sb_live *shadow;  /* NULL = none */
+    char *failure;           /* why the wanted version is not live, or NULL */
+    char *failed_version;
+};
+
+/* One published state of all routes, sorted by name. */
+struct sb_routes {
+    struct sb_refs refs;
+    size_t n;
+    struct sb_route *routes;
+};
+
+struct sb_route_table;
+
+struct sb_route_table *sb_route_table_new(void);
+/* After the caches are released. */
+void sb_route_table_free(struct sb_route_table *t);
+
+/* Any thread. The newest snapshot, referenced; give it back with sb_routes_unref. */
+struct sb_routes *sb_route_table_get(struct sb_route_table *t);
+void sb_routes_unref(struct sb_routes *r);
+/* NULL = no such route. */
+const struct sb_route *sb_routes_find(const struct sb_routes *r, struct sb_str name);
+
+/* Any thread. Each publishes a new snapshot. The references of primary and shadow are taken over.
+ */
+void sb_route_table_set(struct sb_route_table *t, const char *name, struct sb_live *primary,
+                        struct sb_live *shadow);
+/* Notes (or with NULL clears) why a version did not become live; what is live stays. */
+void sb_route_table_fail(struct sb_route_table *t, const char *name, const char *version,
+                         const char *why);
+void sb_route_table_remove(struct sb_route_table *t, const char *name);
+
+/* A loop's view. Used by its loop thread only. */
+struct sb_route_cache {
+    struct sb_routes *routes;
+    uint64_t generation;
+};
+/* The newest snapshot, borrowed until the next call. */
+const struct sb_routes *sb_route_cache_get(struct sb_route_cache *c, struct sb_route_table *t);
+void sb_route_cache_release(struct sb_route_cache *c);
+
+#endif

@@ -1,0 +1,52 @@
+#include "sys/process.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static int64_t resident(void) {
+    long long size, rss = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f) return 0;
+    if (fscanf(f, "%lld %lld", &size, &rss) != 2) rss = 0;
+    fclose(f);
+    return (int64_t)rss * sysconf(_SC_PAGESIZE);
+}
+
+static int64_t count_fds(void) {
+    DIR *d = opendir("/proc/self/fd");
+    if (!d) return 0;
+    int64_t n = 0;
+    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
+    closedir(d);
+    return n - 1; /* without the one just opened */
+}
+
+/* Field 22 of /proc/self/stat: start in clock ticks since boot; the command name may hold spaces.
+ */
+static int64_t started(void) {
+    char line[1024];
+    FILE *f = fopen("/proc/self/stat", "re");
+    if (!f) return 0;
+    size_t n = fread(line, 1, sizeof line - 1, f);
+    fclose(f);
+    line[n] = 0;
+    char *p = strrchr(line, ')');
+    unsigned long long ticks = 0;
+    for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
+    if (!p || sscanf(p, "%llu", &ticks) != 1) return 0;
+    struct timespec boot;
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    int64_t since_boot = (int64_t)boot.tv_sec * SB_SEC + boot.tv_nsec;
+    return sb_wall_ns() - since_boot + (int64_t)ticks * (SB_SEC / sysconf(_SC_CLK_TCK));
+}
+
+void sb_process_usage_get(struct sb_process_usage *out) {
+    static _Atomic int64_t start;
+    if (!start) start = started();
+    *out = (struct sb_process_usage){resident(), count_fds(), start};
+}

@@ -1,0 +1,16 @@
+/* What the kernel knows of this process, from /proc/self. Any thread. */
+#ifndef SB_SYS_PROCESS_H
+#define SB_SYS_PROCESS_H
+
+#include <stdint.h>
+
+struct sb_process_usage {
+    int64_t rss_bytes; /* resident set */
+    int64_t open_fds;
+    int64_t start_wall_ns; /* start of the process, wall clock */
+};
+
+/* Values that cannot be read are 0. */
+void sb_process_usage_get(struct sb_process_usage *out);
+
+#endif

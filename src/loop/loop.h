@@ -29,19 +29,24 @@ void sb_loop_run(struct sb_loop *l);
 /* Runs on a thread of its own; sb_loop_join waits for its end. */
 SB_MUST_CHECK sb_err sb_loop_start(struct sb_loop *l);
 void sb_loop_join(struct sb_loop *l);
-/* Any thread. The loop ends after the current iteration and closes every handle still open. */
+/* Any thread. The loop ends after the current iteration, runs what was posted until then, and
+ * closes every handle still open. Owners of handles (http, proc, stream) free them afterwards with
+ * their own _free. */
 void sb_loop_stop(struct sb_loop *l);
 
 /* Any thread. Tasks run in the order posted. */
 void sb_loop_post(struct sb_loop *l, struct sb_task *t);
 
+/* A thread of its own has entered sb_loop_run and not left it, or the caller's. */
+bool sb_loop_running(const struct sb_loop *l);
+
 /* For engine/http and loop/ only. */
 struct uv_loop_s *sb_loop_uv(struct sb_loop *l);
 
-/* sb_mono_ns of the current iteration's start (cheap). */
-int64_t sb_loop_now(const struct sb_loop *l);
-/* Nanoseconds that the previous iteration's callbacks took: the queue time a new event has waited
- * at most before its callback (admission control reads this). */
+/* sb_mono_ns of the current iteration: of the first call in it (cheap). */
+int64_t sb_loop_now(struct sb_loop *l);
+/* Nanoseconds that the previous iteration's callbacks and ticks took: the queue time a new event
+ * has waited at most before its callback (admission control reads this). */
 int64_t sb_loop_lag(const struct sb_loop *l);
 
 /* Calls fn(arg) at the end of each iteration, after all I/O callbacks of it. */
@@ -58,7 +63,7 @@ struct sb_timer {
     int64_t due; /* sb_mono_ns; 0 = not armed */
     int64_t every;
     struct sb_loop *loop;
-    struct sb_timer *prev, *next;
+    uint32_t slot; /* the loop's: place in its heap */
 };
 /* after_ns from now, and then each every_ns (0 = once). Resolution 1 ms; arming an armed one moves
  * it. */

@@ -24,7 +24,8 @@ SB_MUST_CHECK sb_err sb_pool_new(struct sb_pool **out, const char *name, int thr
  * posted. */
 void sb_pool_free(struct sb_pool *p);
 
-/* Any thread. SB_E_BUSY when the queue is full: answer 503 or 429 and count it. */
+/* Any thread. SB_E_BUSY when the queue is full: answer 503 or 429 and count it. SB_E_CLOSED while
+ * the pool ends. */
 SB_MUST_CHECK sb_err sb_pool_submit(struct sb_pool *p, struct sb_job *j);
 
 /* Any thread: jobs waiting now. */

@@ -1,0 +1,2 @@
+#include "base/b.h"
+#include "sys/s.h"

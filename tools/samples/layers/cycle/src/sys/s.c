@@ -1,0 +1,4 @@
+#include <unistd.h>
+
+#include "base/b.h"
+#include "sys/s.h"

@@ -1,0 +1,4 @@
+#ifndef S_H
+#define S_H
+int s(void);
+#endif

@@ -1,0 +1,3 @@
+#ifndef B_INT_H
+#define B_INT_H
+#endif

@@ -1,0 +1,2 @@
+#include "base/b.h"
+#include "base/gone.h"

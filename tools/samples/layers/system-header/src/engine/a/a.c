@@ -1,0 +1,5 @@
+#include <unistd.h>
+#include <sys/stat.h>
+#include <pthread.h>
+
+#include "base/b.h"

@@ -1,0 +1,4 @@
+int main(void) {
+    char *p = malloc(3);
+    return p == 0;
+}

@@ -1,0 +1,3 @@
+int f(void) {
+    return rename("a", "b");
+}

@@ -1,0 +1,4 @@
+void f(void) {
+    int fd = open("x", 0);
+    fsync(fd);
+}

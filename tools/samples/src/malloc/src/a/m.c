@@ -1,0 +1,4 @@
+void f(void) {
+    char *p = malloc(3);
+    free(p);
+}

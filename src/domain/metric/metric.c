@@ -92,6 +92,21 @@ struct sb_series *sb_metrics_get(struct sb_metrics *m, enum sb_metric_id id,
     return s;
 }
 
+static struct sb_series *first_series(struct sb_metrics *m, enum sb_metric_id id) {
+    sb_mutex_lock(&m->lock);
+    struct sb_series *s = m->by_id[id].first; /* series are only ever appended */
+    sb_mutex_unlock(&m->lock);
+    return s;
+}
+
+static struct sb_series *next_series(const struct sb_series *s) {
+    return __atomic_load_n(&s->next, __ATOMIC_ACQUIRE);
+}
+
+void sb_metrics_clear(struct sb_metrics *m, enum sb_metric_id id) {
+    for (struct sb_series *s = first_series(m, id); s; s = next_series(s)) sb_series_set(s, 0);
+}
+
 void sb_series_add(struct sb_series *s, int64_t n) {
     __atomic_fetch_add((int64_t *)&s->value, n, __ATOMIC_RELAXED);
 }
@@ -173,14 +188,12 @@ void sb_metrics_write(struct sb_metrics *m, struct sb_buf *out) {
     static const char *const types[] = {"counter", "gauge", "histogram"};
     for (size_t i = 0; i < SB_METRIC_COUNT; i++) {
         const struct sb_metric_desc *d = &sb_metric_table[i];
-        sb_mutex_lock(&m->lock);
-        struct sb_series *first = m->by_id[i].first; /* series are only ever appended */
-        sb_mutex_unlock(&m->lock);
+        struct sb_series *first = first_series(m, (enum sb_metric_id)i);
         if (!first) continue;
         sb_buf_addf(out, "# HELP %s ", d->name);
         add_escaped(out, d->help, false);
         sb_buf_addf(out, "\n# TYPE %s %s\n", d->name, types[d->type]);
-        for (struct sb_series *s = first; s; s = __atomic_load_n(&s->next, __ATOMIC_ACQUIRE)) {
+        for (struct sb_series *s = first; s; s = next_series(s)) {
             if (d->type == SB_HISTOGRAM)
                 add_histogram(out, d, s);
             else

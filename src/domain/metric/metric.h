@@ -96,6 +96,9 @@ void sb_series_set(struct sb_series *s, int64_t v);      /* gauge, or a counter 
 void sb_series_observe(struct sb_series *s, int64_t ns); /* histogram */
 int64_t sb_series_value(const struct sb_series *s);
 
+/* Sets all series of a gauge to 0, before the ones that hold now are set. */
+void sb_metrics_clear(struct sb_metrics *m, enum sb_metric_id id);
+
 /* The whole exposition. */
 void sb_metrics_write(struct sb_metrics *m, struct sb_buf *out);
 

@@ -10,12 +10,14 @@ const char *sb_role_name(enum sb_role r) {
 
 /* ---- a version in its role ---- */
 
-static char *json_key(struct sb_str name) {
+static struct sb_str json_key(struct sb_str name) {
     struct sb_buf b;
     sb_buf_init(&b, 6 * name.n + 8);
     sb_json_add_string(&b, name);
     sb_buf_addc(&b, ':');
-    return sb_buf_take(&b, NULL);
+    struct sb_str key;
+    key.p = sb_buf_take(&b, &key.n);
+    return key;
 }
 
 static void live_series(struct sb_live *l, struct sb_metrics *metrics,
@@ -31,33 +33,33 @@ static void live_series(struct sb_live *l, struct sb_metrics *metrics,
     }
 }
 
-struct sb_live *sb_live_new(struct sb_model *model, enum sb_role role, const char *route,
-                            const char *alias, const char *policy, struct sb_metrics *metrics,
-                            const char *const *outcome_names) {
+struct sb_live *sb_live_new(struct sb_model *model, const struct sb_live_opts *o) {
     struct sb_live *l = sb_calloc(1, sizeof *l);
     sb_refs_init(&l->refs);
     l->model = model;
-    l->role = role;
-    l->route = sb_strdup(route);
-    l->alias = sb_strdup(alias ? alias : "");
-    l->policy = sb_strdup(policy);
+    l->role = o->role;
+    l->route = sb_strdup(o->route);
+    l->alias = sb_strdup(o->alias ? o->alias : "");
+    l->policy = sb_strdup(o->policy);
+    l->event_head = sb_strndup(o->event_head.p, o->event_head.n);
     l->ninputs = model->signature->ninputs;
     l->input_keys = sb_calloc(l->ninputs, sizeof *l->input_keys);
     for (size_t i = 0; i < l->ninputs; i++) {
         const char *name = model->signature->inputs[i].name;
         l->input_keys[i] = json_key(sb_str_of(name ? name : ""));
     }
-    live_series(l, metrics, outcome_names);
+    live_series(l, o->metrics, o->outcome_names);
     return l;
 }
 
 void sb_live_unref(struct sb_live *l) {
     if (!l || !sb_refs_put(&l->refs)) return;
-    for (size_t i = 0; i < l->ninputs; i++) sb_free(l->input_keys[i]);
+    for (size_t i = 0; i < l->ninputs; i++) sb_free((char *)(uintptr_t)l->input_keys[i].p);
     sb_free(l->input_keys);
     sb_free(l->route);
     sb_free(l->alias);
     sb_free(l->policy);
+    sb_free(l->event_head);
     sb_model_unref(l->model);
     sb_free(l);
 }

@@ -31,19 +31,24 @@ struct sb_live {
     enum sb_role role;
     char *route, *alias; /* alias "" = none */
     char *
-        policy; /* why it is live: "alias production", "latest READY version", "stage Production" */
-    /* JSON pieces */
-    char **input_keys; /* per signature input: "\"name\":" */
+        policy; /* why it is live: "alias production", "stage Production", "latest READY version" */
+    char *event_head;          /* what its events begin with, see domain/event */
+    struct sb_str *input_keys; /* per signature input, as JSON: "name": */
     size_t ninputs;
     /* series of this version */
     struct sb_series *outcomes[SB_OUTCOMES];
     struct sb_series *predict_seconds, *compute_seconds;
 };
 
-/* Takes over the model's reference. outcome_names: SB_OUTCOMES label values. */
-struct sb_live *sb_live_new(struct sb_model *model, enum sb_role role, const char *route,
-                            const char *alias, const char *policy, struct sb_metrics *metrics,
-                            const char *const *outcome_names);
+struct sb_live_opts {
+    enum sb_role role;
+    const char *route, *alias, *policy; /* alias NULL = none */
+    struct sb_str event_head;
+    struct sb_metrics *metrics;
+    const char *const *outcome_names; /* SB_OUTCOMES label values */
+};
+/* Takes over the model's reference; strings are copied. */
+struct sb_live *sb_live_new(struct sb_model *model, const struct sb_live_opts *o);
 static inline struct sb_live *sb_live_ref(struct sb_live *l) {
     sb_refs_get(&l->refs);
     return l;

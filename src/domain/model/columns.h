@@ -37,9 +37,11 @@ struct sb_column {
         double *f64;
         struct sb_str *s;
     };
-    uint8_t *null;         /* nrows bytes, 1 = null/missing; NULL = none is */
-    struct sb_str *tokens; /* nrows: each cell as the request wrote it (JSON text), for the event;
-                              NULL = not kept */
+    uint8_t *null;         /* nrows bytes, 1 = null/missing (a float's value is NaN then too); NULL
+                              = none is */
+    bool absent;           /* an optional input that the request does not have: all null */
+    struct sb_str *tokens; /* nrows: each cell as the request wrote it (JSON text), for the event; a
+                              cell without one has .p NULL; NULL = not kept */
 };
 
 struct sb_batch {

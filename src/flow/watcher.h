@@ -1,0 +1,45 @@
+/* The registry watcher: keeps the route table equal to what the registry says is live.
+ *
+ * One thread. For each change: download the version, checksum, convert or start workers, validate
+ * with its input example, warm, then publish by one pointer swap. A version that cannot be loaded
+ * leaves the old one live and its reason in the route table and the log. What is live is kept on
+ * disk, so serving starts and answers with the registry down. */
+#ifndef SB_FLOW_WATCHER_H
+#define SB_FLOW_WATCHER_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "domain/metric/metric.h"
+#include "domain/route/route.h"
+#include "loop/loop.h"
+
+struct sb_watcher;
+
+/* Borrowed; must outlive the watcher. */
+struct sb_watcher_opts {
+    const char *registry_url;     /* "http://127.0.0.1:5000" */
+    const char *models_dir;       /* folder for downloads and images; made when missing */
+    const char *const *converter; /* argv prefix of the converter child: {"/proc/self/exe",
+                                     "convert", NULL} */
+    const char *python;           /* interpreter of workers */
+    const char *worker_script;    /* python/sibyl_worker.py */
+    int workers;                  /* per model; 0 = 1 */
+    int64_t worker_memory;        /* bytes each may use; 0 = no limit */
+    int64_t predict_timeout_ns;
+    struct sb_loop *worker_loop; /* loop that owns the worker pools */
+    struct sb_route_table *routes;
+    struct sb_metrics *metrics;
+    const char *const *outcome_names; /* sb_serving_outcomes */
+};
+
+/* Publishes what was live last time (from disk), then starts the thread. Returns before Python
+ * workers of those versions are up. */
+SB_MUST_CHECK sb_err sb_watcher_start(struct sb_watcher **out, const struct sb_watcher_opts *o,
+                                      struct sb_errctx *ctx);
+/* Stops and joins the thread: within a second, or when a model being loaded is through. */
+void sb_watcher_stop(struct sb_watcher *w);
+
+/* {"url":..,"state":"connected"|"unreachable","since_ms":..,"error":..} for /health. Any thread. */
+void sb_watcher_describe(void *watcher, struct sb_buf *out);
+
+#endif

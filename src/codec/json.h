@@ -29,9 +29,10 @@ struct sb_json_reader {
     struct sb_arena *arena; /* where strings with escapes are decoded to */
     struct sb_errctx *ctx;  /* first error, pos = byte offset */
     sb_err err;
-    uint32_t depth, max_depth; /* 0 = SB_LIMIT_JSON_DEPTH */
+    uint32_t depth, max_depth; /* 0 = SB_LIMIT_JSON_DEPTH; at most 1024 */
     uint32_t number_max;       /* 0 = SB_LIMIT_JSON_NUMBER characters */
-    size_t string_max;         /* 0 = SB_LIMIT_JSON_STRING bytes */
+    size_t string_max;         /* 0 = SB_LIMIT_JSON_STRING bytes, as written in the text */
+    bool first;                /* internal: no element of the open container was read yet */
     bool nonfinite;            /* also accept NaN, Infinity, -Infinity (MLflow's Python JSON) */
 };
 
@@ -75,6 +76,7 @@ struct sb_json {
     struct sb_json *child, *next; /* first element or member; next sibling */
     size_t n;                     /* number of children */
     size_t pos;                   /* byte offset in the text */
+    size_t key_pos;               /* of the key's opening quote */
 };
 
 /* Whole text as one value. Strings are views of text where they have no escapes, so text must
@@ -125,7 +127,8 @@ void sb_json_raw(struct sb_json_writer *w, const char *key, struct sb_str v);
 /* Keys from outside: escaped. */
 void sb_json_key(struct sb_json_writer *w, struct sb_str key);
 
-/* Correctly rounded text -> double (strtod rules of RFC 8259 numbers); false when not a number. */
+/* Correctly rounded text -> double for all of s, which has the form of an RFC 8259 number; false
+ * when it has not. Over the range gives an infinity, as strtod does. */
 bool sb_double_parse(struct sb_str s, double *out);
 /* Writes the shortest round-trip text, at most 32 bytes; returns its length. Finite values only. */
 size_t sb_double_format(char *to, double v);

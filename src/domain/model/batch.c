@@ -330,8 +330,8 @@ static sb_err infer_type(struct sb_batch_builder *b, size_t col, size_t row,
     }
     if (f->untyped && t != column->type) {
         column->type = t;
-        column->data = NULL;
-        if (!column_resize(b, column, 0, b->cap_rows)) return fail_memory(b);
+        if (!grow_array(b->opts.arena, &column->data, 0, b->cap_rows, sb_dtype_size(t)))
+            return fail_memory(b);
         for (size_t i = 0; i < row && t == SB_DTYPE_JSON; i++) column->s[i] = SB_STR("null");
     }
     f->untyped = false;

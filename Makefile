@@ -94,6 +94,17 @@ $(B)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -W%,$(CFLAGS)) -w -c -o $@ $<
 
+# ---- files of share/ that become part of the program: C arrays in gen/ ----
+$(B)/gen/mlflow_schema.h: share/sql/mlflow-3.17.2.sql tools/embed
+	@mkdir -p $(@D)
+	tools/embed sb_mlflow_schema_sql $< > $@
+$(B)/src/domain/registry/schema.o: $(B)/gen/mlflow_schema.h
+$(B)/gen/web_%.h: web/%.html tools/embed
+	@mkdir -p $(@D)
+	tools/embed sb_web_$* $< > $@
+$(B)/src/api/serving/openapi.o: $(B)/gen/web_docs.h
+$(B)/src/api/ui/ui.o: $(B)/gen/web_live.h
+
 # ---- unit tests: one program per x_test.c, linked with its folder and the layers below it ----
 closure  = $(shell awk -v want=$(1) -f tools/layer-closure.awk src/LAYERS)
 TESTS   := $(foreach t,$(TESTSRC),$(if $(filter $(T)%,$(t)),$(B)/test/$(t:src/%.c=%)))

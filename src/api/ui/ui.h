@@ -1,0 +1,25 @@
+/* The live page on port 3000: versions live, traffic, latency, last events. Same-origin only. */
+#ifndef SB_API_UI_UI_H
+#define SB_API_UI_UI_H
+
+#include "base/err.h"
+#include "engine/http/http.h"
+
+struct sb_ui;
+
+/* Borrowed. */
+struct sb_ui_opts {
+    const char *journal_dir;  /* topic predictions, read up to its durable mark */
+    const char *serving_url;  /* whose /health says what is live */
+    const char *registry_url; /* for a link */
+};
+
+/* Starts the thread that follows the journal. */
+SB_MUST_CHECK sb_err sb_ui_new(struct sb_ui **out, const struct sb_ui_opts *o,
+                               struct sb_errctx *ctx);
+void sb_ui_free(struct sb_ui *u);
+
+/* Table for sb_http_listen, whose app is the struct sb_ui. */
+extern const struct sb_http_route sb_ui_routes[];
+
+#endif

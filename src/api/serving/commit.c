@@ -1,0 +1,161 @@
+/* Group commit seen from a loop.
+ *
+ * Events of one loop iteration go into one group, which is submitted at the iteration's end. The
+ * loop then waits for the sync, but never longer than WAIT_NS: on a fast disk the next iteration
+ * finds many requests and groups stay large (measured: half the CPU per request of running ahead);
+ * on a slow disk the loop goes on, and groups grow because at most IN_FLIGHT_MAX are submitted at a
+ * time.
+ *
+ * Who completes a commit is settled by one atomic: the commit thread sets DONE as the last thing it
+ * does with it; the loop, when it stops waiting, sets AWAY. Whoever comes second acts: the loop
+ * completes at once, the commit thread posts. */
+#include "api/serving/serving_int.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { IN_FLIGHT_MAX = 2 };
+static const int64_t WAIT_NS = SB_MS;
+static const size_t IN_FLIGHT_BYTES_MAX = 64 << 20;
+
+enum { CLAIM_WAITING, CLAIM_AWAY, CLAIM_DONE };
+
+static void submit(struct lane *l, int claim);
+
+/* Commit thread. */
+static void on_group_done(struct sb_journal_group *g) {
+    struct commit *c = SB_CONTAINER(g, struct commit, group);
+    struct sb_loop *loop = c->lane->loop;
+    if (__atomic_exchange_n((int *)&c->claim, CLAIM_DONE, __ATOMIC_ACQ_REL) == CLAIM_AWAY)
+        sb_loop_post(loop, &c->task);
+}
+
+static void complete(struct commit *c) {
+    struct lane *l = c->lane;
+    sb_err err = c->group.err;
+    l->in_flight--;
+    l->in_flight_bytes -= c->group.records.n;
+    struct wait *w = c->first;
+    c->first = NULL;
+    while (w) {
+        struct wait *next = w->next;
+        struct call *call = w->call;
+        if (err && !call->commit_err) call->commit_err = err;
+        if (--call->waits == 0) sb_call_committed(call); /* w may be gone now */
+        w = next;
+    }
+    sb_journal_group_reset(&c->group);
+    c->next = l->free;
+    l->free = c;
+}
+
+static void on_posted(struct sb_task *t) {
+    struct commit *c = SB_CONTAINER(t, struct commit, task);
+    struct lane *l = c->lane;
+    complete(c);
+    if (l->open && l->in_flight < IN_FLIGHT_MAX) submit(l, CLAIM_WAITING);
+}
+
+static struct commit *open_commit(struct lane *l) {
+    if (l->open) return l->open;
+    struct commit *c = l->free;
+    if (c) {
+        l->free = c->next;
+    } else {
+        c = sb_calloc(1, sizeof *c);
+        sb_journal_group_init(&c->group);
+        c->lane = l;
+        c->group.done = on_group_done;
+        c->task.fn = on_posted;
+    }
+    c->first = NULL;
+    c->last = &c->first;
+    c->next = NULL;
+    return l->open = c;
+}
+
+/* claim AWAY: does not wait, completes by a post. */
+static void submit(struct lane *l, int claim) {
+    struct commit *c = l->open;
+    l->open = NULL;
+    l->in_flight++;
+    c->claim = claim;
+    sb_journal_submit(l->s->o.journal, &c->group);
+    if (claim == CLAIM_AWAY) return;
+    sb_journal_wait(l->s->o.journal, &c->group, WAIT_NS);
+    int seen = CLAIM_WAITING;
+    if (!__atomic_compare_exchange_n((int *)&c->claim, &seen, CLAIM_AWAY, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE))
+        complete(c);
+}
+
+static void on_tick(void *arg) {
+    struct lane *l = arg;
+    if (l->open && l->in_flight < IN_FLIGHT_MAX) submit(l, CLAIM_WAITING);
+}
+
+static void add_wait(struct commit *c, struct call *call) {
+    struct wait *w = sb_arena_alloc(call->r->arena, sizeof *w);
+    *w = (struct wait){call, NULL};
+    *c->last = w;
+    c->last = &w->next;
+    call->waits++;
+}
+
+bool sb_lane_record(struct lane *l, struct call *call, const struct sb_event *e,
+                    const struct sb_event_request *r) {
+    struct sb_str node = sb_str_of(l->s->o.node);
+    size_t bound = sb_event_size_bound(e, r, node);
+    if (l->in_flight_bytes > IN_FLIGHT_BYTES_MAX || bound > SB_LIMIT_EVENT_BYTES) return false;
+    struct commit *c = open_commit(l);
+    char *to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound);
+    if (!to) { /* full: this one goes first; no replies from here, a call is being written */
+        submit(l, CLAIM_AWAY);
+        c = open_commit(l);
+        to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound);
+        if (!to) return false;
+    }
+    size_t before = c->group.records.n;
+    sb_journal_group_end(&c->group, sb_event_write(to, e, r, node));
+    l->in_flight_bytes += c->group.records.n - before;
+    /* one wait per call and group */
+    bool waits = call && !call->refused;
+    if (waits && !(c->first && SB_CONTAINER(c->last, struct wait, next)->call == call))
+        add_wait(c, call);
+    return true;
+}
+
+static void on_refresh(struct sb_timer *t) {
+    struct lane *l = SB_CONTAINER(t, struct lane, refresh);
+    sb_route_cache_get(&l->cache, l->s->o.routes);
+}
+
+void sb_lane_init(struct lane *l, struct sb_serving *s, struct sb_loop *loop) {
+    *l = (struct lane){.s = s, .loop = loop};
+    sb_uuid7_gen_init(&l->ids);
+    sb_buf_init(&l->reply, SB_LIMIT_HTTP_BODY * 8);
+    sb_buf_init(&l->input, SB_LIMIT_EVENT_BYTES);
+    sb_buf_init(&l->prediction, SB_LIMIT_EVENT_BYTES);
+    sb_buf_init(&l->probabilities, SB_LIMIT_EVENT_BYTES);
+    l->tick = (struct sb_loop_tick){on_tick, l, NULL};
+    sb_loop_on_tick(loop, &l->tick);
+    l->refresh.fn = on_refresh;
+    sb_timer_start(&l->refresh, loop, SB_SEC, SB_SEC);
+}
+
+static void free_commit(struct commit *c) {
+    sb_journal_group_fini(&c->group);
+    sb_free(c);
+}
+
+void sb_lane_fini(struct lane *l) {
+    if (l->open) free_commit(l->open);
+    for (struct commit *c = l->free, *next; c; c = next) {
+        next = c->next;
+        free_commit(c);
+    }
+    sb_route_cache_release(&l->cache);
+    sb_buf_fini(&l->reply);
+    sb_buf_fini(&l->input);
+    sb_buf_fini(&l->prediction);
+    sb_buf_fini(&l->probabilities);
+}

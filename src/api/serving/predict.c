@@ -1,0 +1,431 @@
+/* One prediction, from its request to its durable event and its reply:
+ *
+ *   handler ─▶ route ─▶ dialect decodes into columns ─▶ model ─▶ one event per row into the lane's
+ *   commit group (commit.c) ─▶ group durable ─▶ reply
+ *
+ * Everything a request needs lives in its arena. What fails on the way becomes an event too, and
+ * its reply waits for that event like any other. */
+#include "api/serving/serving_int.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+static void fail(struct call *c, sb_err err);
+static void finish(struct call *c, sb_err err);
+
+/* ---- what a failure means to the client and in the event ---- */
+
+static int status_of(sb_err err) {
+    switch (err) {
+    case SB_OK: return 200;
+    case SB_E_LIMIT: return 413;
+    case SB_E_TIMEOUT: return 504;
+    default: break;
+    }
+    switch (sb_err_class(err)) {
+    case SB_CLASS_CALLER: return 400;
+    case SB_CLASS_MISSING: return 404;
+    case SB_CLASS_TRANSIENT: return 503;
+    default: return 500;
+    }
+}
+
+static enum sb_event_status event_status_of(sb_err err) {
+    switch (err) {
+    case SB_OK: return SB_EVENT_OK;
+    case SB_E_TIMEOUT: return SB_EVENT_TIMEOUT;
+    case SB_E_BUSY:
+    case SB_E_NOSPACE: return SB_EVENT_REJECTED;
+    default: return status_of(err) < 500 ? SB_EVENT_INVALID : SB_EVENT_ERROR;
+    }
+}
+
+/* ---- the request's own words ---- */
+
+static bool printable(struct sb_str s) {
+    if (s.n == 0 || s.n > SB_LIMIT_ID_BYTES) return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] <= ' ' || s.p[i] > '~') return false;
+    }
+    return true;
+}
+
+static bool header_is(const struct sb_http_header *h, struct sb_str name) {
+    return sb_str_ieq(h->name, name);
+}
+
+static struct sb_str bounded(struct sb_str s) {
+    return sb_str_sub(s, 0, 256);
+}
+
+static void add_tag(struct call *c, const struct sb_http_header *h, size_t prefix) {
+    enum { TAGS_MAX = 16 };
+    if (c->event.ntags == TAGS_MAX) return;
+    if (!c->tags) c->event.tags = c->tags = sb_arena_alloc(c->r->arena, TAGS_MAX * sizeof *c->tags);
+    c->tags[c->event.ntags++] =
+        (struct sb_event_tag){sb_str_sub(h->name, prefix, h->name.n), bounded(h->value)};
+}
+
+/* One pass over the headers; the length tells most of them apart. */
+static void read_headers(struct call *c) {
+    struct sb_event_request *e = &c->event;
+    struct sb_str ce_id = {0};
+    for (size_t i = 0; i < c->r->nheaders; i++) {
+        const struct sb_http_header *h = &c->r->headers[i];
+        switch (h->name.n) {
+        case 5:
+            if (header_is(h, SB_STR("ce-id"))) ce_id = h->value;
+            break;
+        case 9:
+            if (header_is(h, SB_STR("x-user-id"))) e->user = bounded(h->value);
+            break;
+        case 11:
+            if (header_is(h, SB_STR("traceparent"))) e->traceparent = bounded(h->value);
+            break;
+        case 12:
+            if (header_is(h, SB_STR("x-request-id"))) e->request_id = h->value;
+            if (header_is(h, SB_STR("x-session-id"))) e->session = bounded(h->value);
+            break;
+        default: break;
+        }
+        if (h->name.n > 6 && sb_str_ieq(sb_str_sub(h->name, 0, 6), SB_STR("x-tag-")))
+            add_tag(c, h, 6);
+    }
+    if (!printable(e->request_id)) e->request_id = ce_id;
+    if (!printable(e->request_id)) {
+        sb_uuid7(&c->lane->ids, c->wall_ms, c->request_id);
+        e->request_id = sb_str_make(c->request_id, SB_UUID_TEXT - 1);
+    }
+    ptrdiff_t colon = sb_str_rfind(c->r->peer, ':');
+    e->client = colon < 0 ? c->r->peer : sb_str_sub(c->r->peer, 0, (size_t)colon);
+    e->principal = SB_STR("anonymous");
+}
+
+/* ---- route ---- */
+
+/* Head of events that met no live version: just the route that was asked for. */
+static struct sb_str route_head(struct call *c, struct sb_str route) {
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 16);
+    sb_event_head_write(&b,
+                        &(struct sb_event_source_info){.route = route, .role = SB_STR("primary")});
+    struct sb_str head = sb_arena_dup(c->r->arena, sb_buf_view(&b));
+    sb_buf_fini(&b);
+    return head;
+}
+
+static sb_err find_route(struct call *c, struct sb_str name) {
+    struct sb_serving *s = c->lane->s;
+    const struct sb_routes *routes = sb_route_cache_get(&c->lane->cache, s->o.routes);
+    const struct sb_route *route = NULL;
+    if (name.p) {
+        route = sb_routes_find(routes, name);
+    } else if (s->o.default_route[0]) {
+        name = sb_str_of(s->o.default_route);
+        route = sb_routes_find(routes, name);
+    } else if (routes->n == 1) {
+        route = &routes->routes[0];
+        name = sb_str_of(route->name);
+    } else {
+        return sb_fail(&c->ctx, SB_E_MISSING,
+                       routes->n
+                           ? "there are %zu models: POST /models/NAME/predict, or set "
+                             "serving.default_route"
+                           : "no model is live yet (%zu): register one in MLflow and it is served",
+                       routes->n);
+    }
+    if (!route || !route->primary) c->event.head = route_head(c, bounded(name));
+    if (!route)
+        return sb_fail(&c->ctx, SB_E_MISSING, "no model named %.*s (GET /models lists them)",
+                       SB_ARG(bounded(name)));
+    if (!route->primary)
+        return sb_fail(&c->ctx, SB_E_UNAVAILABLE, "no version of %s is live: %s", route->name,
+                       route->failure ? route->failure : "it is still loading");
+    c->live = sb_live_ref(route->primary);
+    c->event.head = sb_str_of(c->live->event_head);
+    return SB_OK;
+}
+
+/* ---- compute ---- */
+
+static void on_predicted(struct sb_predict *p) {
+    struct call *c = p->user;
+    if (p->err) c->ctx = p->ctx;
+    finish(c, p->err);
+}
+
+static void pool_done_inside(struct sb_predict *p) {
+    SB_UNUSED(p); /* still on the pool thread: the job's done() goes on */
+}
+
+static void pool_work(struct sb_job *j) {
+    struct call *c = SB_CONTAINER(j, struct call, job);
+    sb_model_predict(c->live->model, &c->predict);
+}
+
+static void pool_done(struct sb_job *j) {
+    on_predicted(&SB_CONTAINER(j, struct call, job)->predict);
+}
+
+static void compute(struct call *c) {
+    const struct sb_model_ops *ops = c->live->model->ops;
+    bool is_inline = ops->inline_rows && c->batch.nrows <= ops->inline_rows;
+    if (!is_inline) sb_arena_init(&c->own, SIZE_MAX);
+    c->predict = (struct sb_predict){
+        .in = &c->batch,
+        .arena = is_inline ? c->r->arena : &c->own,
+        .loop = c->r->loop,
+        .deadline_ns = c->r->deadline_ns,
+        .done = on_predicted,
+        .user = c,
+    };
+    if (is_inline || ops->inline_rows == 0) {
+        sb_model_predict(c->live->model, &c->predict);
+        return;
+    }
+    c->predict.done = pool_done_inside;
+    c->job = (struct sb_job){.work = pool_work, .done = pool_done, .loop = c->r->loop};
+    sb_err err = sb_pool_submit(c->lane->s->o.compute, &c->job);
+    if (err)
+        fail(c,
+             sb_fail(&c->ctx, err, "too many large batches wait; try again, or send fewer rows"));
+}
+
+/* ---- events and answer ---- */
+
+static struct sb_str write_input(struct call *c, size_t row) {
+    struct sb_buf *b = &c->lane->input;
+    sb_buf_reset(b);
+    const struct sb_batch *in = &c->batch;
+    bool declared = c->live && in->ncols == c->live->ninputs;
+    for (size_t i = 0; i < in->ncols; i++) {
+        const struct sb_column *col = &in->cols[i];
+        sb_buf_addc(b, i ? ',' : '{');
+        if (declared) {
+            sb_buf_adds(b, c->live->input_keys[i]);
+        } else {
+            sb_json_add_string(b, col->name);
+            sb_buf_addc(b, ':');
+        }
+        if (col->tokens && col->tokens[row].n)
+            sb_buf_adds(b, col->tokens[row]);
+        else
+            sb_column_add_json(b, col, row);
+    }
+    if (in->ncols) sb_buf_addc(b, '}');
+    return sb_buf_err(b) ? (struct sb_str){0} : sb_buf_view(b);
+}
+
+static struct sb_str write_prediction(struct call *c, size_t row) {
+    struct sb_buf *b = &c->lane->prediction;
+    const struct sb_result *out = &c->predict.out;
+    sb_buf_reset(b);
+    for (size_t i = 0; i < out->noutputs; i++) {
+        sb_buf_addc(b, i ? ',' : '{');
+        sb_json_add_string(b, out->outputs[i].name);
+        sb_buf_addc(b, ':');
+        sb_column_add_json(b, &out->outputs[i], row);
+    }
+    if (out->noutputs) sb_buf_addc(b, '}');
+    return sb_buf_err(b) ? (struct sb_str){0} : sb_buf_view(b);
+}
+
+static struct sb_str write_probabilities(struct call *c, size_t row) {
+    struct sb_buf *b = &c->lane->probabilities;
+    const struct sb_result *out = &c->predict.out;
+    sb_buf_reset(b);
+    for (size_t i = 0; i < out->nclasses; i++) {
+        sb_buf_addc(b, i ? ',' : '{');
+        sb_json_add_string(b, out->classes[i]);
+        sb_buf_addc(b, ':');
+        sb_json_add_double(b, out->proba[row * out->nclasses + i]);
+    }
+    if (out->nclasses) sb_buf_addc(b, '}');
+    return sb_buf_err(b) ? (struct sb_str){0} : sb_buf_view(b);
+}
+
+static uint64_t next_seq(struct sb_serving *s) {
+    return __atomic_fetch_add((uint64_t *)&s->seq, 1, __ATOMIC_RELAXED);
+}
+
+static struct sb_event event_of(struct call *c, sb_err err, size_t row) {
+    struct sb_event e = {
+        .wall_ms = c->wall_ms,
+        .row = (uint32_t)row,
+        .seq = next_seq(c->lane->s),
+        .status = event_status_of(err),
+        .http_status = status_of(err),
+        .queue_ns = c->predict.queue_ns,
+        .compute_ns = c->predict.compute_ns,
+        .total_ns = sb_mono_ns() - c->r->received_ns,
+    };
+    sb_uuid7(&c->lane->ids, c->wall_ms, e.id);
+    if (!c->first_event_id[0]) memcpy(c->first_event_id, e.id, sizeof e.id);
+    if (err) e.error = sb_str_of(sb_errctx_text(&c->ctx, err));
+    return e;
+}
+
+/* One event per row; on success also the answer. False: one of them could not be taken in. */
+static bool record_rows(struct call *c, sb_err err) {
+    struct sb_buf *reply = &c->lane->reply;
+    size_t nrows = c->batch.nrows ? c->batch.nrows : 1;
+    if (!err) c->dialect->begin(reply, c);
+    for (size_t row = 0; row < nrows; row++) {
+        bool whole = !err || c->batch.nrows; /* else the request was not understood: c->row */
+        struct sb_event e = event_of(c, err, whole || c->row < 0 ? row : (size_t)c->row);
+        struct row_json j = {.event_id = sb_str_make(e.id, SB_UUID_TEXT - 1)};
+        if (c->batch.nrows) e.input_json = j.input = write_input(c, row);
+        if (!err) {
+            e.prediction_json = j.prediction = write_prediction(c, row);
+            e.probabilities_json = j.probabilities = write_probabilities(c, row);
+            c->dialect->row(reply, c, row, &j);
+        }
+        if (!sb_lane_record(c->lane, c, &e, &c->event)) return false;
+    }
+    if (!err) c->dialect->end(reply, c);
+    return true;
+}
+
+static void count(struct call *c, sb_err err) {
+    struct sb_series **series = c->live ? c->live->outcomes : c->lane->s->unrouted;
+    sb_series_add(series[event_status_of(err)], (int64_t)(c->batch.nrows ? c->batch.nrows : 1));
+}
+
+static void set_error_reply(struct call *c, sb_err err) {
+    c->status = status_of(err);
+    sb_buf_reset(&c->lane->reply);
+    c->dialect->error(&c->lane->reply, c, c->status, err, sb_errctx_text(&c->ctx, err));
+}
+
+/* The model has answered, or something failed before: events, then the reply waits for them. */
+static void finish(struct call *c, sb_err err) {
+    if (c->refused) { /* the deadline's own event and answer are out */
+        c->waits = 1;
+        sb_call_committed(c);
+        return;
+    }
+    c->waits = 1; /* ours, so that no commit completes the call while it is being written */
+    sb_buf_reset(&c->lane->reply);
+    bool taken = record_rows(c, err);
+    if (!err && taken && sb_buf_err(&c->lane->reply)) {
+        sb_fail(&c->ctx, SB_E_LIMIT, "the answer is too large: send fewer rows");
+        err = SB_E_LIMIT; /* its rows are recorded as answered: the client only has to ask for fewer
+                           */
+    }
+    if (!taken) {
+        sb_errctx_reset(&c->ctx);
+        err =
+            sb_fail(&c->ctx, SB_E_BUSY, "too many events wait for the disk; try again in a second");
+    }
+    if (err)
+        set_error_reply(c, err);
+    else
+        c->status = 200;
+    count(c, err);
+    char *copy = sb_arena_alloc(c->r->arena, c->lane->reply.n + 1);
+    if (c->lane->reply.n) memcpy(copy, c->lane->reply.p, c->lane->reply.n);
+    c->reply = sb_str_make(copy, c->lane->reply.n);
+    if (--c->waits == 0) sb_call_committed(c);
+}
+
+static void fail(struct call *c, sb_err err) {
+    finish(c, err);
+}
+
+static void not_durable(struct call *c) {
+    sb_errctx_reset(&c->ctx);
+    sb_err err = c->commit_err == SB_E_NOSPACE ? SB_E_NOSPACE : SB_E_UNAVAILABLE;
+    if (err == SB_E_NOSPACE)
+        sb_fail(
+            &c->ctx, err,
+            "the disk of the journal is full: nothing is answered that cannot be recorded; free "
+            "some space and it goes on by itself");
+    else
+        sb_fail(&c->ctx, err,
+                "the journal cannot be written (%s): this process stops and recovers; try again",
+                sb_err_text(c->commit_err));
+    set_error_reply(c, err);
+    c->reply = sb_buf_view(&c->lane->reply);
+}
+
+void sb_call_committed(struct call *c) {
+    struct sb_http_req *r = c->r;
+    if (c->commit_err) not_durable(c);
+    if (c->live) {
+        sb_series_observe(c->live->predict_seconds, sb_mono_ns() - r->received_ns);
+        if (c->predict.compute_ns)
+            sb_series_observe(c->live->compute_seconds, c->predict.compute_ns);
+        sb_http_add_header(r, "X-Model-Version", sb_str_of(c->live->model->info.version));
+    }
+    sb_http_add_header(r, "X-Request-ID", c->event.request_id);
+    if (c->first_event_id[0] && !c->commit_err)
+        sb_http_add_header(r, "X-Event-ID", sb_str_make(c->first_event_id, SB_UUID_TEXT - 1));
+    if (c->status == 503) sb_http_add_header(r, "Retry-After", SB_STR("1"));
+    sb_live_unref(c->live);
+    sb_arena_fini(&c->own);
+    sb_http_reply(r, c->status, NULL, c->reply); /* c's memory goes with it */
+}
+
+/* ---- handlers ---- */
+
+static struct call *call_new(struct sb_http_req *r, const struct dialect *d) {
+    struct call *c = sb_arena_zalloc(r->arena, sizeof *c);
+    c->r = r;
+    c->dialect = d;
+    c->lane = sb_lane_of(r->app, r->loop);
+    c->wall_ms = sb_wall_ms();
+    c->row = -1;
+    r->user = c;
+    read_headers(c);
+    return c;
+}
+
+static void predict(struct sb_http_req *r, struct sb_str route, const struct dialect *d) {
+    struct call *c = call_new(r, d);
+    sb_err err = find_route(c, route);
+    if (!err && sb_journal_dead(c->lane->s->o.journal))
+        err = sb_fail(&c->ctx, SB_E_UNAVAILABLE,
+                      "the journal's disk failed; this process is restarting");
+    if (!err) err = d->decode(c);
+    if (err)
+        fail(c, err);
+    else
+        compute(c);
+}
+
+void sb_serving_predict(struct sb_http_req *r) {
+    predict(r, r->params[0], &sb_dialect_rows);
+}
+
+void sb_serving_predict_default(struct sb_http_req *r) {
+    predict(r, (struct sb_str){0}, &sb_dialect_rows);
+}
+
+void sb_serving_invocations(struct sb_http_req *r) {
+    predict(r, r->params[0], &sb_dialect_mlflow);
+}
+
+void sb_serving_invocations_default(struct sb_http_req *r) {
+    predict(r, (struct sb_str){0}, &sb_dialect_mlflow);
+}
+
+/* The server has answered by itself: refused by admission before a handler saw it (no call yet), or
+ * its deadline passed. The event is all that is left to do. */
+void sb_serving_on_refused(void *app, const struct sb_http_req *r, int status) {
+    SB_UNUSED(app);
+    bool deadline = r->user != NULL;
+    struct call *c =
+        deadline ? r->user : call_new((struct sb_http_req *)(uintptr_t)r, &sb_dialect_rows);
+    if (c->waits || c->refused) return; /* its event is on its way already */
+    if (!deadline) {
+        c->event.head = route_head(c, r->nparams ? bounded(r->params[0]) : (struct sb_str){0});
+    }
+    c->refused = true;
+    struct sb_errctx ctx = {0};
+    sb_err err = deadline ? sb_fail(&ctx, SB_E_TIMEOUT, "no answer before the deadline")
+                          : sb_fail(&ctx, SB_E_BUSY, "refused: too many requests wait");
+    struct sb_event e = event_of(c, err, 0);
+    e.http_status = status;
+    e.error = sb_str_of(ctx.msg);
+    if (c->batch.nrows) e.input_json = write_input(c, 0);
+    if (sb_lane_record(c->lane, NULL, &e, &c->event)) count(c, err);
+}

@@ -1,0 +1,105 @@
+#include "api/serving/serving.h"
+
+#include "api/serving/serving_int.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+const char *const sb_serving_outcomes[SB_OUTCOMES] = {"ok", "invalid", "error", "timeout",
+                                                      "rejected"};
+_Static_assert((int)SB_OUTCOMES == (int)SB_EVENT_STATUS_COUNT, "one outcome per event status");
+
+const struct sb_http_route sb_serving_routes[] = {
+    {SB_HTTP_POST, "/models/{name}/predict", SB_SCOPE_PREDICT, SB_HTTP_ADMIT, sb_serving_predict,
+     "One object of features, or a list: predictions by output name, with probabilities"},
+    {SB_HTTP_POST, "/predict", SB_SCOPE_PREDICT, SB_HTTP_ADMIT, sb_serving_predict_default,
+     "The same for the only model, or the configured one"},
+    {SB_HTTP_POST, "/models/{name}/invocations", SB_SCOPE_PREDICT, SB_HTTP_ADMIT,
+     sb_serving_invocations,
+     "MLflow's scoring protocol: dataframe_split, dataframe_records, instances, "
+     "inputs"},
+    {SB_HTTP_POST, "/invocations", SB_SCOPE_PREDICT, SB_HTTP_ADMIT, sb_serving_invocations_default,
+     "The same for the only model, or the configured one"},
+    {SB_HTTP_GET, "/models", SB_SCOPE_READ, 0, sb_serving_models,
+     "Models with their live version, back-end and why"},
+    {SB_HTTP_GET, "/health", SB_SCOPE_PUBLIC, 0, sb_serving_health,
+     "State of models, journal and registry; 503 while nothing can be answered"},
+    {SB_HTTP_GET, "/ready", SB_SCOPE_PUBLIC, 0, sb_serving_ready,
+     "200 once predictions can be answered and recorded"},
+    {SB_HTTP_GET, "/ping", SB_SCOPE_PUBLIC, 0, sb_serving_ready, "The same, MLflow's name"},
+    {SB_HTTP_GET, "/metrics", SB_SCOPE_PUBLIC, 0, sb_serving_metrics, "Prometheus text"},
+    {SB_HTTP_GET, "/openapi.json", SB_SCOPE_READ, 0, sb_serving_openapi,
+     "OpenAPI 3.1, with each live model's own features"},
+    {SB_HTTP_GET, "/docs", SB_SCOPE_READ, 0, sb_serving_docs, "Reference page with try-it"},
+    {0},
+};
+
+static const char *const method_names[SB_HTTP_METHOD_COUNT] = {"GET",   "HEAD",   "POST",   "PUT",
+                                                               "PATCH", "DELETE", "OPTIONS"};
+
+/* Series of requests, looked up once: then a request costs no lock. */
+static void make_request_series(struct sb_serving *s) {
+    static const char *const classes[SB_STATUS_CLASSES] = {"0xx", "1xx", "2xx",
+                                                           "3xx", "4xx", "5xx"};
+    _Static_assert(SB_COUNT(sb_serving_routes) <= SB_ROUTES_MAX, "room for each route");
+    for (size_t i = 0; sb_serving_routes[i].pattern; i++) {
+        const struct sb_http_route *r = &sb_serving_routes[i];
+        struct sb_str v[] = {
+            SB_STR("serving"), sb_str_of(r->pattern), sb_str_of(method_names[r->method]), {0}};
+        s->requests[i].seconds = sb_metrics_get(s->o.metrics, SB_METRIC_HTTP_SECONDS, v);
+        for (size_t c = 2; c < SB_STATUS_CLASSES; c++) {
+            v[3] = sb_str_of(classes[c]);
+            s->requests[i].by_class[c] = sb_metrics_get(s->o.metrics, SB_METRIC_HTTP_REQUESTS, v);
+        }
+    }
+}
+
+void sb_serving_on_done(void *app, const struct sb_http_req *r, int status, int64_t duration_ns) {
+    struct sb_serving *s = app;
+    if (!r->route || status < 200 || status > 599) return;
+    size_t at = (size_t)(r->route - sb_serving_routes);
+    sb_series_add(s->requests[at].by_class[status / 100], 1);
+    sb_series_observe(s->requests[at].seconds, duration_ns);
+}
+
+sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o) {
+    struct sb_serving *s = sb_calloc(1, sizeof *s);
+    s->o = *o;
+    s->started_ms = sb_wall_ms();
+    struct sb_str labels[] = {SB_STR(""), SB_STR(""), SB_STR("primary"), {0}};
+    for (size_t i = 0; i < SB_OUTCOMES; i++) {
+        labels[3] = sb_str_of(sb_serving_outcomes[i]);
+        s->unrouted[i] = sb_metrics_get(o->metrics, SB_METRIC_PREDICTIONS, labels);
+    }
+    make_request_series(s);
+    s->lanes = sb_calloc(o->nloops, sizeof *s->lanes);
+    for (size_t i = 0; i < o->nloops; i++) sb_lane_init(&s->lanes[i], s, o->loops[i]);
+    *out = s;
+    return SB_OK;
+}
+
+void sb_serving_free(struct sb_serving *s) {
+    if (!s) return;
+    for (size_t i = 0; i < s->o.nloops; i++) sb_lane_fini(&s->lanes[i]);
+    sb_free(s->lanes);
+    sb_free(s);
+}
+
+void sb_serving_set_server(struct sb_serving *s, const struct sb_http_server *http) {
+    s->http = http;
+}
+
+struct lane *sb_lane_of(struct sb_serving *s, const struct sb_loop *loop) {
+    size_t i = 0;
+    while (s->lanes[i].loop != loop) i++; /* a handful of loops, and it is one of them */
+    return &s->lanes[i];
+}
+
+void sb_serving_error_body(struct sb_buf *out, int status, const char *message) {
+    struct sb_json_writer w = {.b = out};
+    sb_json_obj(&w, NULL);
+    sb_json_obj(&w, "error");
+    sb_json_int(&w, "status", status);
+    sb_json_str(&w, "message", sb_str_of(message));
+    sb_json_end(&w);
+    sb_json_end(&w);
+}

@@ -1,0 +1,133 @@
+/* Inside api/serving: a prediction from its request to its durable event, and what loops own. */
+#ifndef SB_API_SERVING_SERVING_INT_H
+#define SB_API_SERVING_SERVING_INT_H
+
+#include "api/serving/serving.h"
+#include "base/random.h"
+#include "codec/json.h"
+#include "codec/uuid.h"
+#include "domain/event/event.h"
+#include "domain/model/batch.h"
+
+struct call;
+
+/* The pieces of one row that its event and its answer share. */
+struct row_json {
+    struct sb_str event_id, input, prediction, probabilities;
+};
+
+/* A request format: how a body becomes columns, and how an answer or an error is written. */
+struct dialect {
+    const char *name; /* "rows", "mlflow" */
+    /* Fills c->batch from c->r->body. On failure c->ctx says what and where. */
+    sb_err (*decode)(struct call *c);
+    /* Write the answer's head, one piece per row, and its tail. */
+    void (*begin)(struct sb_buf *out, const struct call *c);
+    void (*row)(struct sb_buf *out, const struct call *c, size_t row, const struct row_json *j);
+    void (*end)(struct sb_buf *out, const struct call *c);
+    /* Writes an error body; c->field and c->row say what it is about. */
+    void (*error)(struct sb_buf *out, const struct call *c, int status, sb_err code,
+                  const char *message);
+};
+extern const struct dialect sb_dialect_rows, sb_dialect_mlflow;
+
+/* Reads one object of features into a row: shared by the dialects that have such objects. */
+SB_MUST_CHECK sb_err sb_decode_object_row(struct sb_batch_builder *b, size_t row,
+                                          struct sb_json_reader *r);
+
+/* One prediction request. Lives in the request's arena. */
+struct call {
+    struct sb_http_req *r;
+    struct lane *lane;
+    const struct dialect *dialect;
+    struct sb_live *live; /* referenced; NULL when there is none */
+    struct sb_batch batch;
+    bool single; /* the body was one object, not a list */
+    struct sb_predict predict;
+    struct sb_arena own; /* result of a model that answers from another thread: the request's
+                            arena stays the loop's, which may answer a deadline meanwhile */
+    struct sb_job job;   /* when it computes on the pool */
+    struct sb_errctx ctx;
+    struct sb_str field; /* that the error is about, or empty */
+    int64_t row;         /* that the error is about, or -1 */
+
+    struct sb_event_request event;
+    struct sb_event_tag *tags; /* of event */
+    int64_t wall_ms;
+    char request_id[SB_UUID_TEXT], first_event_id[SB_UUID_TEXT];
+
+    int status; /* of the reply that waits for its events */
+    struct sb_str reply;
+    unsigned waits; /* commits that hold events of this call */
+    sb_err commit_err;
+    bool refused; /* the server has answered by itself (deadline) */
+};
+
+/* Events that become durable together, and the calls that wait for them. */
+struct wait {
+    struct call *call;
+    struct wait *next;
+};
+struct commit {
+    struct sb_journal_group group;
+    struct lane *lane;
+    struct wait *first, **last;
+    struct sb_task task;
+    _Atomic int claim; /* who completes it: see commit.c */
+    struct commit *next;
+};
+
+/* What one loop owns. */
+struct lane {
+    struct sb_serving *s;
+    struct sb_loop *loop;
+    struct sb_route_cache cache;
+    struct sb_uuid7_gen ids;
+    struct sb_buf reply, input, prediction, probabilities; /* scratch of the call being written */
+    struct commit *open;                                   /* being filled; NULL when empty */
+    struct commit *free;                                   /* for reuse */
+    unsigned in_flight;                                    /* submitted, not yet completed */
+    size_t in_flight_bytes;                                /* of the events in them and in `open` */
+    struct sb_loop_tick tick;
+    struct sb_timer refresh; /* lets go of old snapshots while idle */
+};
+
+enum { SB_STATUS_CLASSES = 6, SB_ROUTES_MAX = 32 };
+
+struct sb_serving {
+    struct sb_serving_opts o;
+    struct lane *lanes;
+    _Atomic uint64_t seq;
+    const struct sb_http_server *http;
+    int64_t started_ms;
+    struct sb_series *unrouted[SB_OUTCOMES]; /* of predictions that met no model */
+    struct {                                 /* by place in sb_serving_routes */
+        struct sb_series *by_class[SB_STATUS_CLASSES], *seconds;
+    } requests[SB_ROUTES_MAX];
+};
+
+struct lane *sb_lane_of(struct sb_serving *s, const struct sb_loop *loop);
+
+/* commit.c: adds an event; c (may be NULL) waits for it. False when the lane has too much in flight
+ * or the event is over the limits. */
+bool sb_lane_record(struct lane *l, struct call *c, const struct sb_event *e,
+                    const struct sb_event_request *r);
+void sb_lane_init(struct lane *l, struct sb_serving *s, struct sb_loop *loop);
+void sb_lane_fini(struct lane *l);
+
+/* predict.c: the call's last event is durable, or could not be made so. */
+void sb_call_committed(struct call *c);
+
+/* Handlers of other files. */
+void sb_serving_health(struct sb_http_req *r);
+void sb_serving_ready(struct sb_http_req *r);
+void sb_serving_metrics(struct sb_http_req *r);
+void sb_serving_openapi(struct sb_http_req *r);
+void sb_serving_docs(struct sb_http_req *r);
+void sb_serving_models(struct sb_http_req *r);
+void sb_serving_predict_default(struct sb_http_req *r);
+void sb_serving_predict(struct sb_http_req *r);
+void sb_serving_invocations_default(struct sb_http_req *r);
+void sb_serving_invocations(struct sb_http_req *r);
+
+#endif

@@ -1,0 +1,24 @@
+/* From a version's files on this machine to a loaded, validated, warmed model. Blocking; one
+ * thread. */
+#ifndef SB_FLOW_LOADER_H
+#define SB_FLOW_LOADER_H
+
+#include "domain/model/model.h"
+#include "flow/watcher.h"
+
+/* One version as it lies in the models folder:
+ *     DIR/artifact/...  the files as registered
+ *     DIR/model.img     the native image, once converted
+ *     DIR/meta.json     where it comes from and its digest; written last */
+struct sb_version_files {
+    const char *dir;
+    struct sb_str name, version, run_id, model_id, sha256;
+};
+
+/* Native when the model can be converted, else Python workers; the model's info.why says which and
+ * why. Fails with the reason (converter's or worker's own message); nothing is left behind. */
+SB_MUST_CHECK sb_err sb_loader_load(const struct sb_watcher_opts *o,
+                                    const struct sb_version_files *f, struct sb_model **out,
+                                    struct sb_errctx *ctx);
+
+#endif

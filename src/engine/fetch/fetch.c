@@ -1,5 +1,7 @@
 #include "engine/fetch/fetch.h"
 
+#include <stdio.h>
+
 #include <curl/curl.h>
 
 #include "base/clock.h"
@@ -131,7 +133,12 @@ sb_err sb_fetch_call(struct sb_fetch *f, const struct sb_fetch_request *req, int
     struct transfer t = {f, req, response, 0, req->max_bytes ? req->max_bytes : MAX_BYTES, SB_OK};
     /* no Expect: 100-continue: our bodies are small, and it costs a round trip */
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
-    if (req->body.p) headers = curl_slist_append(headers, "Content-Type: application/json");
+    if (req->body.p) {
+        char type[160];
+        snprintf(type, sizeof type, "Content-Type: %s",
+                 req->content_type ? req->content_type : "application/json");
+        headers = curl_slist_append(headers, type);
+    }
     set_up(f, &t, sb_buf_cstr(&url), headers);
     sb_err err = outcome(&t, curl_easy_perform(f->curl), sb_buf_cstr(&url), ctx);
     if (!err) {

@@ -23,11 +23,12 @@ void sb_fetch_free(struct sb_fetch *f);
 const char *sb_fetch_base_url(const struct sb_fetch *f);
 
 struct sb_fetch_request {
-    const char *method; /* NULL = GET */
-    const char *target; /* path and query, percent-encoded already: "/api/2.0/..." */
-    struct sb_str body; /* sent as application/json when .p is not NULL */
-    int64_t timeout_ns; /* for the whole call; 0 = 30 s */
-    size_t max_bytes;   /* of the response body; 0 = 16 MiB */
+    const char *method;       /* NULL = GET */
+    const char *target;       /* path and query, percent-encoded already: "/api/2.0/..." */
+    struct sb_str body;       /* sent when .p is not NULL */
+    const char *content_type; /* of body; NULL = application/json */
+    int64_t timeout_ns;       /* for the whole call; 0 = 30 s */
+    size_t max_bytes;         /* of the response body; 0 = 16 MiB */
     /* Takes the body piece by piece instead of the buffer; anything but SB_OK ends the transfer.
      * Not called for error statuses, whose body goes to the buffer. May be NULL. */
     sb_err (*sink)(void *arg, const char *p, size_t n);

@@ -288,12 +288,8 @@ static char *artifact_target(struct download *d, const char *rel) {
     sb_buf_init(&b, 1 << 16);
     sb_buf_addz(&b, "/api/2.0/mlflow-artifacts/artifacts");
     char *whole = sb_arena_printf(d->a, "%.*s/%s", SB_ARG(d->root), rel);
-    struct sb_str rest = sb_str_of(whole), part;
-    while (sb_str_split(&rest, '/', &part)) {
-        if (!part.n) continue;
-        sb_buf_addc(&b, '/');
-        sb_url_encode(&b, part);
-    }
+    sb_buf_addc(&b, '/');
+    sb_url_encode_path(&b, sb_str_of(whole));
     char *target = sb_arena_printf(d->a, "%s", sb_buf_cstr(&b));
     sb_buf_fini(&b);
     return target;

@@ -454,6 +454,74 @@ static sb_err reconcile(struct sb_watcher *w, struct sb_arena *a, const struct s
     return SB_OK;
 }
 
+/* ---- what was live last time ---- */
+
+/* A version that was live last time, without asking the registry. */
+static void restore_role(struct sb_watcher *w, struct sb_arena *a, struct watched *m, int role,
+                         const struct sb_json *o, struct sb_choice *choice) {
+    struct sb_str dir = {0}, key = {0}, alias = {0}, policy = {0};
+    if (!sb_json_get_str(o, "dir", &dir) || !sb_json_get_str(o, "key", &key) || !dir.n) return;
+    sb_json_get_str(o, "alias", &alias);
+    sb_json_get_str(o, "policy", &policy);
+    struct sb_errctx ctx = {0};
+    sb_err err = load(w, a, &m->live[role], sb_arena_dup(a, dir).p, sb_arena_dup(a, key).p, &ctx);
+    if (err) {
+        note_failure(w, m, (struct sb_str){0}, &ctx, err);
+        return;
+    }
+    choice->alias = alias.n ? sb_arena_dup(a, alias).p : NULL;
+    choice->policy = sb_arena_dup(a, policy).p;
+    set_wanted(m, role,
+               sb_arena_printf(a, "%.*s %.*s %.*s", SB_ARG(key), SB_ARG(alias), SB_ARG(policy)));
+}
+
+/* Whether all of a model's versions in live.json open at once: as native images. */
+static bool opens_at_once(struct sb_arena *a, const struct sb_json *j) {
+    static const char *const roles[] = {"primary", "shadow"};
+    for (size_t i = 0; i < SB_COUNT(roles); i++) {
+        struct sb_str dir = {0};
+        const struct sb_json *o = sb_json_get(j, roles[i]);
+        if (!o || !sb_json_get_str(o, "dir", &dir)) continue;
+        if (!sb_file_exists(sb_arena_printf(a, "%.*s/model.img", SB_ARG(dir)))) return false;
+    }
+    return true;
+}
+
+static void restore_model(struct sb_watcher *w, struct sb_arena *a, struct sb_str name,
+                          const struct sb_json *j) {
+    struct watched *m = watched_get(w, name);
+    struct sb_choice choice[2] = {{.policy = ""}, {.policy = ""}};
+    restore_role(w, a, m, 0, sb_json_get(j, "primary"), &choice[0]);
+    restore_role(w, a, m, 1, sb_json_get(j, "shadow"), &choice[1]);
+    if (!m->live[0].model) return;
+    sb_route_table_set(w->o.routes, m->name, make_live(w, m, 0, choice[0].alias, choice[0].policy),
+                       make_live(w, m, 1, choice[1].alias, choice[1].policy));
+    SB_LOG(SB_LOG_INFO, "watcher", "live from disk", SB_KS("model", m->name),
+           SB_KS("version", m->live[0].version));
+}
+
+/* Models whose versions open at once are live before start returns; those that need Python workers
+ * are announced (so that nobody is told "ready" too early) and loaded by the thread. */
+static void restore(struct sb_watcher *w, bool at_once) {
+    struct sb_arena a;
+    struct sb_json *o;
+    sb_arena_init(&a, 64 << 20);
+    char *path = sb_arena_printf(&a, "%s/live.json", w->o.models_dir);
+    if (sb_file_exists(path) && read_json(path, &a, &o, NULL) == SB_OK) {
+        const struct sb_json *models = sb_json_get(o, "models");
+        for (struct sb_json *j = models ? models->child : NULL; j && !w->stop; j = j->next) {
+            struct sb_str name = {0};
+            if (!sb_json_get_str(j, "name", &name) || !name.n) continue;
+            bool now = opens_at_once(&a, j);
+            if (now == at_once)
+                restore_model(w, &a, name, j);
+            else if (at_once)
+                sb_route_table_set(w->o.routes, sb_arena_dup(&a, name).p, NULL, NULL);
+        }
+    }
+    sb_arena_fini(&a);
+}
+
 /* ---- rounds ---- */
 
 /* Models that the registry no longer has. */
@@ -540,72 +608,6 @@ static void watch(void *arg) {
 }
 
 /* ---- start ---- */
-
-/* A version that was live last time, without asking the registry. */
-static void restore_role(struct sb_watcher *w, struct sb_arena *a, struct watched *m, int role,
-                         const struct sb_json *o, struct sb_choice *choice) {
-    struct sb_str dir = {0}, key = {0}, alias = {0}, policy = {0};
-    if (!sb_json_get_str(o, "dir", &dir) || !sb_json_get_str(o, "key", &key) || !dir.n) return;
-    sb_json_get_str(o, "alias", &alias);
-    sb_json_get_str(o, "policy", &policy);
-    struct sb_errctx ctx = {0};
-    sb_err err = load(w, a, &m->live[role], sb_arena_dup(a, dir).p, sb_arena_dup(a, key).p, &ctx);
-    if (err) {
-        note_failure(w, m, (struct sb_str){0}, &ctx, err);
-        return;
-    }
-    choice->alias = alias.n ? sb_arena_dup(a, alias).p : NULL;
-    choice->policy = sb_arena_dup(a, policy).p;
-    set_wanted(m, role,
-               sb_arena_printf(a, "%.*s %.*s %.*s", SB_ARG(key), SB_ARG(alias), SB_ARG(policy)));
-}
-
-/* Whether all of a model's versions in live.json open at once: as native images. */
-static bool opens_at_once(struct sb_arena *a, const struct sb_json *j) {
-    static const char *const roles[] = {"primary", "shadow"};
-    for (size_t i = 0; i < SB_COUNT(roles); i++) {
-        struct sb_str dir = {0};
-        const struct sb_json *o = sb_json_get(j, roles[i]);
-        if (!o || !sb_json_get_str(o, "dir", &dir)) continue;
-        if (!sb_file_exists(sb_arena_printf(a, "%.*s/model.img", SB_ARG(dir)))) return false;
-    }
-    return true;
-}
-
-static void restore_model(struct sb_watcher *w, struct sb_arena *a, struct sb_str name,
-                          const struct sb_json *j) {
-    struct watched *m = watched_get(w, name);
-    struct sb_choice choice[2] = {{.policy = ""}, {.policy = ""}};
-    restore_role(w, a, m, 0, sb_json_get(j, "primary"), &choice[0]);
-    restore_role(w, a, m, 1, sb_json_get(j, "shadow"), &choice[1]);
-    if (!m->live[0].model) return;
-    sb_route_table_set(w->o.routes, m->name, make_live(w, m, 0, choice[0].alias, choice[0].policy),
-                       make_live(w, m, 1, choice[1].alias, choice[1].policy));
-    SB_LOG(SB_LOG_INFO, "watcher", "live from disk", SB_KS("model", m->name),
-           SB_KS("version", m->live[0].version));
-}
-
-/* Models whose versions open at once are live before start returns; those that need Python workers
- * are announced (so that nobody is told "ready" too early) and loaded by the thread. */
-static void restore(struct sb_watcher *w, bool at_once) {
-    struct sb_arena a;
-    struct sb_json *o;
-    sb_arena_init(&a, 64 << 20);
-    char *path = sb_arena_printf(&a, "%s/live.json", w->o.models_dir);
-    if (sb_file_exists(path) && read_json(path, &a, &o, NULL) == SB_OK) {
-        const struct sb_json *models = sb_json_get(o, "models");
-        for (struct sb_json *j = models ? models->child : NULL; j && !w->stop; j = j->next) {
-            struct sb_str name = {0};
-            if (!sb_json_get_str(j, "name", &name) || !name.n) continue;
-            bool now = opens_at_once(&a, j);
-            if (now == at_once)
-                restore_model(w, &a, name, j);
-            else if (at_once)
-                sb_route_table_set(w->o.routes, sb_arena_dup(&a, name).p, NULL, NULL);
-        }
-    }
-    sb_arena_fini(&a);
-}
 
 static void remove_leftovers(struct sb_watcher *w) {
     struct sb_dir_names names;

@@ -1,5 +1,7 @@
 /* /openapi.json: OpenAPI 3.1, with a path of its own for each live model whose schema has the
  * model's features, types and examples; and /docs, a page that reads it. */
+#include <stdio.h>
+
 #include "api/serving/serving_int.h"
 #include "web_docs.h"
 

@@ -119,6 +119,12 @@ test: V := $(V)
 test: $(TESTS)
 	@tools/run-unit-tests $(TESTS)
 
+# The server that tests/api/test_http.py drives.
+HTTP_ECHO_LIBS := $(foreach d,engine/http codec loop sys base,$(call archive,$(d))) $(B)/lib/llhttp.a
+$(B)/tests/http_echo: $(B)/tests/api/http_echo.o $(HTTP_ECHO_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(HTTP_ECHO_LIBS) -Wl,--end-group $(LDLIBS)
+
 # ---- fuzz targets ----
 FUZZ := $(FUZZSRC:fuzz/%.c=$(B)/fuzz/%)
 fuzz: $(FUZZ)

@@ -78,7 +78,8 @@ struct sb_http_req {
     struct sb_str body;     /* whole body after gunzip; empty when streaming */
     int64_t content_length; /* as announced; -1 = chunked */
     int64_t received_ns;    /* sb_mono_ns when its first byte was read */
-    int64_t deadline_ns;    /* sb_mono_ns; after it nobody waits for an answer */
+    int64_t deadline_ns;    /* sb_mono_ns; after it nobody waits for an answer. INT64_MAX while a
+                               body streams in: it counts from that body's end */
     const struct sb_http_route *route;
     struct sb_arena *arena; /* this request's memory, freed after the reply */
     struct sb_loop *loop;
@@ -88,8 +89,8 @@ struct sb_http_req {
     /* the handler's own */
     void *user;
     /* streaming in: set by the handler before it returns. A piece of the body; then on_end once
-     * with SB_OK, or SB_E_CLOSED / SB_E_TIMEOUT / SB_E_LIMIT when the rest will not come (reply
-     * anyway). */
+     * with SB_OK, or SB_E_CLOSED / SB_E_TIMEOUT / SB_E_SYNTAX (bad chunk) when the rest will not
+     * come (reply anyway). After a reply neither is called any more. */
     void (*on_body)(struct sb_http_req *r, const char *p, size_t n);
     void (*on_end)(struct sb_http_req *r, sb_err err);
     /* streaming out: room again after sb_http_stream_write said SB_E_BUSY, or the client went away
@@ -136,8 +137,11 @@ struct sb_http_opts {
                                                   with a row whose pattern is NULL */
     const char *const *hosts; /* more names accepted in Host/Origin; NULL-terminated or NULL */
     void *app;
-    size_t body_max;         /* 0 = SB_LIMIT_HTTP_BODY */
-    int64_t timeout_ns;      /* a request's deadline; 0 = 60 s */
+    size_t body_max;    /* 0 = SB_LIMIT_HTTP_BODY */
+    int64_t timeout_ns; /* from a request being whole to its answer; 0 = 60 s. Then the client
+                           gets 504, and what the handler answers later is dropped */
+    int64_t header_ns, idle_ns,
+        body_grace_ns;       /* 0 = the SB_LIMIT_HTTP_..._MS; tests shorten them */
     int64_t queue_target_ns; /* admission: lag over which SB_HTTP_ADMIT is refused; 0 = off */
     /* Writes the body of an error made by the server itself; NULL = {"error": "..."}. */
     void (*error_body)(struct sb_buf *out, int status, const char *message);

@@ -1,0 +1,160 @@
+/* A tree of path segments. A node has literal children sorted by name (binary search), at most one
+ * {param} child and at most one {rest*} child. So a match costs the depth of the path times the
+ * logarithm of the fan-out, however many routes there are. Where both a literal and a {param} fit,
+ * the literal is tried first and the walk comes back; depth bounds the recursion. */
+#include "engine/http/router.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum { DEPTH_MAX = 16 };
+
+struct node {
+    struct sb_str name; /* into the pattern */
+    struct node **kids; /* sorted by name */
+    size_t nkids;
+    struct node *param, *rest;
+    const struct sb_http_route *routes[SB_HTTP_METHOD_COUNT];
+    unsigned allowed;
+};
+
+struct sb_http_router {
+    struct node root;
+};
+
+static size_t lower_bound(const struct node *n, struct sb_str name) {
+    size_t lo = 0, hi = n->nkids;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (sb_str_cmp(n->kids[mid]->name, name) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct node *literal_kid(const struct node *n, struct sb_str name) {
+    size_t i = lower_bound(n, name);
+    return i < n->nkids && sb_str_eq(n->kids[i]->name, name) ? n->kids[i] : NULL;
+}
+
+static struct node *node_new(struct sb_str name) {
+    struct node *n = sb_calloc(1, sizeof *n);
+    n->name = name;
+    return n;
+}
+
+static struct node *add_literal(struct node *n, struct sb_str name) {
+    struct node *kid = literal_kid(n, name);
+    if (kid) return kid;
+    size_t at = lower_bound(n, name);
+    n->kids = sb_realloc(n->kids, (n->nkids + 1) * sizeof(struct node *));
+    memmove(n->kids + at + 1, n->kids + at, (n->nkids - at) * sizeof(struct node *));
+    n->nkids++;
+    return n->kids[at] = node_new(name);
+}
+
+static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *route,
+                        struct sb_errctx *ctx) {
+    struct sb_str rest = sb_str_of(route->pattern), part;
+    struct node *n = &r->root;
+    size_t params = 0, depth = 0;
+    bool ended = false; /* by a {rest*} */
+    if (rest.n == 0 || rest.p[0] != '/')
+        return sb_fail(ctx, SB_E_BUG, "route pattern %s does not start with /", route->pattern);
+    rest = sb_str_sub(rest, 1, rest.n);
+    while (sb_str_split(&rest, '/', &part)) {
+        bool param = part.n > 2 && part.p[0] == '{' && part.p[part.n - 1] == '}';
+        bool star = param && part.p[part.n - 2] == '*';
+        params += param;
+        if (ended || params > SB_LIMIT_HTTP_PARAMS || ++depth > DEPTH_MAX)
+            return sb_fail(ctx, SB_E_BUG, "bad route pattern %s", route->pattern);
+        if (star) {
+            if (!n->rest) n->rest = node_new(part);
+            n = n->rest;
+            ended = true;
+        } else if (param) {
+            if (!n->param) n->param = node_new(part);
+            n = n->param;
+        } else {
+            n = add_literal(n, part);
+        }
+    }
+    if (n->routes[route->method])
+        return sb_fail(ctx, SB_E_BUG, "two routes for %s", route->pattern);
+    n->routes[route->method] = route;
+    n->allowed |= 1u << route->method;
+    if (route->method == SB_HTTP_GET) n->allowed |= 1u << SB_HTTP_HEAD;
+    return SB_OK;
+}
+
+/* Depth of the tree is that of our own patterns. */
+static void node_fini(struct node *n) {
+    for (size_t i = 0; i < n->nkids; i++) {
+        node_fini(n->kids[i]);
+        sb_free(n->kids[i]);
+    }
+    sb_free(n->kids);
+    if (n->param) node_fini(n->param);
+    if (n->rest) node_fini(n->rest);
+    sb_free(n->param);
+    sb_free(n->rest);
+}
+
+sb_err sb_http_router_new(struct sb_http_router **out, const struct sb_http_route *const *tables,
+                          struct sb_errctx *ctx) {
+    struct sb_http_router *r = sb_calloc(1, sizeof *r);
+    for (; *tables; tables++)
+        for (const struct sb_http_route *route = *tables; route->pattern; route++) {
+            sb_err err = add_route(r, route, ctx);
+            if (err) {
+                sb_http_router_free(r);
+                return err;
+            }
+        }
+    *out = r;
+    return SB_OK;
+}
+
+void sb_http_router_free(struct sb_http_router *r) {
+    if (!r) return;
+    node_fini(&r->root);
+    sb_free(r);
+}
+
+/* The node that path (without its leading slash; .p NULL = nothing left) ends at. Recursion goes no
+ * deeper than the patterns. */
+static const struct node *walk(const struct node *n, struct sb_str path, struct sb_http_match *m) {
+    struct sb_str rest = path, part;
+    size_t nparams = m->nparams;
+    if (!sb_str_split(&rest, '/', &part)) return n->allowed ? n : NULL;
+    const struct node *kid = literal_kid(n, part), *found = NULL;
+    if (kid) found = walk(kid, rest, m);
+    if (!found && n->param && part.n) {
+        m->nparams = nparams;
+        m->params[m->nparams++] = part;
+        found = walk(n->param, rest, m);
+    }
+    if (!found && n->rest) {
+        m->nparams = nparams;
+        m->params[m->nparams++] = path;
+        found = n->rest;
+    }
+    return found;
+}
+
+bool sb_http_router_find(const struct sb_http_router *r, enum sb_http_method method,
+                         struct sb_str path, struct sb_http_match *out) {
+    out->nparams = 0;
+    out->route = NULL;
+    out->allowed = 0;
+    if (path.n == 0 || path.p[0] != '/') return false;
+    const struct node *n = walk(&r->root, sb_str_sub(path, 1, path.n), out);
+    if (!n) return false;
+    out->allowed = n->allowed;
+    out->route = n->routes[method];
+    if (!out->route && method == SB_HTTP_HEAD) out->route = n->routes[SB_HTTP_GET];
+    return true;
+}

@@ -1,8 +1,10 @@
 #include "sys/process.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,4 +51,10 @@ void sb_process_usage_get(struct sb_process_usage *out) {
     static _Atomic int64_t start;
     if (!start) start = started();
     *out = (struct sb_process_usage){resident(), count_fds(), start};
+}
+
+bool sb_process_be_child(const char *name, int64_t parent) {
+    prctl(PR_SET_NAME, name);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    return getppid() == parent; /* it may have ended before the line above */
 }

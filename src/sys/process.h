@@ -2,6 +2,7 @@
 #ifndef SB_SYS_PROCESS_H
 #define SB_SYS_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sb_process_usage {
@@ -12,5 +13,10 @@ struct sb_process_usage {
 
 /* Values that cannot be read are 0. */
 void sb_process_usage_get(struct sb_process_usage *out);
+
+/* For a child process, once at its start: shows name (at most 15 characters) in ps, and arranges
+ * that SIGTERM comes when the thread that spawned it ends. false when `parent` is no longer its
+ * parent: nobody waits for it, it should end. */
+bool sb_process_be_child(const char *name, int64_t parent);
 
 #endif

@@ -9,6 +9,7 @@
 /* One version as it lies in the models folder:
  *     DIR/artifact/...  the files as registered
  *     DIR/model.img     the native image, once converted
+ *     DIR/report.json   what the conversion came to
  *     DIR/meta.json     where it comes from and its digest; written last */
 struct sb_version_files {
     const char *dir;

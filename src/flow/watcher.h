@@ -25,8 +25,9 @@ struct sb_watcher_opts {
     const char *worker_script;    /* python/sibyl_worker.py */
     int workers;                  /* per model; 0 = 1 */
     int64_t worker_memory;        /* bytes each may use; 0 = no limit */
-    int64_t predict_timeout_ns;
-    struct sb_loop *worker_loop; /* loop that owns the worker pools */
+    int64_t worker_start_ns;      /* limit on loading a model; 0 = the pool's default */
+    size_t worker_max_rows, worker_max_bytes; /* of a merged call; 0 = the pool's default */
+    struct sb_loop *worker_loop;              /* loop that owns the worker pools */
     struct sb_route_table *routes;
     struct sb_metrics *metrics;
     const char *const *outcome_names; /* sb_serving_outcomes */

@@ -59,6 +59,8 @@ struct sb_model_info {
     int64_t loaded_ms;     /* wall clock */
 };
 
+void sb_model_info_fini(struct sb_model_info *i);
+
 struct sb_model {
     struct sb_refs refs;
     const struct sb_model_ops *ops;

@@ -17,15 +17,15 @@ struct sb_watcher;
 
 /* Borrowed; must outlive the watcher. */
 struct sb_watcher_opts {
-    const char *registry_url;     /* "http://127.0.0.1:5000" */
-    const char *models_dir;       /* folder for downloads and images; made when missing */
-    const char *const *converter; /* argv prefix of the converter child: {"/proc/self/exe",
-                                     "convert", NULL} */
-    const char *python;           /* interpreter of workers */
-    const char *worker_script;    /* python/sibyl_worker.py */
-    int workers;                  /* per model; 0 = 1 */
-    int64_t worker_memory;        /* bytes each may use; 0 = no limit */
-    int64_t worker_start_ns;      /* limit on loading a model; 0 = the pool's default */
+    const char *registry_url; /* "http://127.0.0.1:5000" */
+    const char *models_dir;   /* folder for downloads and images; made when missing */
+    const char *program;      /* this program, which converts models in a child of its own */
+    const char *program_version;
+    const char *python;                       /* interpreter of workers */
+    const char *worker_script;                /* python/sibyl_worker.py */
+    int workers;                              /* per model; 0 = 1 */
+    int64_t worker_memory;                    /* bytes each may use; 0 = no limit */
+    int64_t worker_start_ns;                  /* limit on loading a model; 0 = the pool's default */
     size_t worker_max_rows, worker_max_bytes; /* of a merged call; 0 = the pool's default */
     struct sb_loop *worker_loop;              /* loop that owns the worker pools */
     struct sb_route_table *routes;

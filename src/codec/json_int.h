@@ -20,4 +20,7 @@ sb_err sb_json_number(struct sb_json_reader *r, struct sb_number *n, double *d,
 sb_err sb_json_next_key_at(struct sb_json_reader *r, struct sb_str *key, const char **at,
                            bool *more);
 
+/* The first member whose key an earlier one has already, or NULL. SB_E_NOMEM. O(n). */
+sb_err sb_json_find_duplicate(const struct sb_json *o, const struct sb_json **dup);
+
 #endif

@@ -11,38 +11,42 @@ struct frame {
     struct sb_json **tail; /* where the next child is linked */
 };
 
-static sb_err duplicate(struct sb_json_reader *r, const struct sb_json *m) {
-    int shown = m->key.n < 100 ? (int)m->key.n : 100;
-    return sb_json_fail(r, SB_E_SYNTAX, r->begin + m->key_pos, "duplicate key \"%.*s\"", shown,
-                        m->key.p);
-}
-
 /* Many keys: a table of members by seeded hash, open addressing. */
-static sb_err check_many(struct sb_json_reader *r, const struct sb_json *o) {
+static sb_err find_among_many(const struct sb_json *o, const struct sb_json **dup) {
     size_t cap = 64;
     while (cap < o->n * 2) cap *= 2;
     const struct sb_json **slots = sb_try_alloc(cap * sizeof *slots);
-    if (!slots) return sb_json_fail(r, SB_E_NOMEM, r->begin + o->pos, "no memory for this object");
+    if (!slots) return SB_E_NOMEM;
     memset(slots, 0, cap * sizeof *slots);
-    sb_err err = SB_OK;
-    for (const struct sb_json *m = o->child; m && !err; m = m->next) {
+    for (const struct sb_json *m = o->child; m && !*dup; m = m->next) {
         size_t i = sb_hash(m->key.p, m->key.n) & (cap - 1);
         while (slots[i] && !sb_str_eq(slots[i]->key, m->key)) i = (i + 1) & (cap - 1);
-        if (slots[i]) err = duplicate(r, m);
+        if (slots[i]) *dup = m;
         slots[i] = m;
     }
     sb_free(slots);
-    return err;
+    return SB_OK;
 }
 
-static sb_err check_keys(struct sb_json_reader *r, const struct sb_json *o) {
-    if (o->n > 12) return check_many(r, o);
+sb_err sb_json_find_duplicate(const struct sb_json *o, const struct sb_json **dup) {
+    *dup = NULL;
+    if (o->n > 12) return find_among_many(o, dup);
     for (const struct sb_json *m = o->child; m; m = m->next) {
         for (const struct sb_json *earlier = o->child; earlier != m; earlier = earlier->next) {
-            if (sb_str_eq(earlier->key, m->key)) return duplicate(r, m);
+            if (!*dup && sb_str_eq(earlier->key, m->key)) *dup = m;
         }
     }
     return SB_OK;
+}
+
+static sb_err check_keys(struct sb_json_reader *r, const struct sb_json *o) {
+    const struct sb_json *dup;
+    if (sb_json_find_duplicate(o, &dup) != SB_OK)
+        return sb_json_fail(r, SB_E_NOMEM, r->begin + o->pos, "no memory for this object");
+    if (!dup) return SB_OK;
+    int shown = dup->key.n < 100 ? (int)dup->key.n : 100;
+    return sb_json_fail(r, SB_E_SYNTAX, r->begin + dup->key_pos, "duplicate key \"%.*s\"", shown,
+                        dup->key.p);
 }
 
 static sb_err number(struct sb_json_reader *r, struct sb_json *v) {

@@ -17,6 +17,8 @@ struct sb_proc_opts {
     const char *const *argv; /* argv[0] is looked up in PATH; NULL at the end */
     const char *const *env;  /* "NAME=value", added to ours (replacing); NULL = none */
     const char *cwd;         /* NULL = ours */
+    const char *file;        /* the program; NULL = argv[0] */
+    bool share_output;       /* 1 and 2 without a pipe are ours, not /dev/null */
     bool group; /* a session of its own: kill reaches its children too, a terminal's Ctrl-C not */
     struct sb_pipe *fds[SB_PROC_FDS]; /* the child's descriptor i; NULL: 0-2 are /dev/null, others
                                          closed */

@@ -58,3 +58,13 @@ bool sb_process_be_child(const char *name, int64_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     return getppid() == parent; /* it may have ended before the line above */
 }
+
+void sb_process_path(char *to, size_t n) {
+    ssize_t got = readlink("/proc/self/exe", to, n - 1);
+    to[got > 0 ? got : 0] = 0;
+}
+
+void sb_process_host_name(char *to, size_t n) {
+    if (gethostname(to, n) != 0 || !to[0]) snprintf(to, n, "localhost");
+    to[n - 1] = 0;
+}

@@ -3,6 +3,7 @@
 #define SB_SYS_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sb_process_usage {
@@ -18,5 +19,10 @@ void sb_process_usage_get(struct sb_process_usage *out);
  * that SIGTERM comes when the thread that spawned it ends. false when `parent` is no longer its
  * parent: nobody waits for it, it should end. */
 bool sb_process_be_child(const char *name, int64_t parent);
+
+/* Path of this program's file; "" when it cannot be told. n >= 2. */
+void sb_process_path(char *to, size_t n);
+/* Name of this machine, "localhost" when it has none. */
+void sb_process_host_name(char *to, size_t n);
 
 #endif

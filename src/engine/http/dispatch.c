@@ -1,5 +1,6 @@
 /* From a parsed head to a decision: refuse, or read the body, or call the handler. */
 #include "base/clock.h"
+#include "codec/url.h"
 #include "engine/http/http_int.h"
 
 /* Admission by queue time: over the target for 100 ms means that work comes faster than it goes,
@@ -18,36 +19,6 @@ bool http_admit(struct http_shard *s) {
     if (!shedding && now - s->over_since < 100 * SB_MS) return true;
     s->shed_at = now;
     return false;
-}
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Percent-decodes once, into the arena when there is anything to decode. %00 and broken escapes
- * are refused. */
-static bool decode(struct sb_arena *a, struct sb_str in, struct sb_str *out) {
-    if (sb_str_find(in, '%') < 0) {
-        *out = in;
-        return true;
-    }
-    char *to = sb_arena_alloc(a, in.n);
-    size_t n = 0;
-    for (size_t i = 0; i < in.n; i++) {
-        if (in.p[i] != '%') {
-            to[n++] = in.p[i];
-            continue;
-        }
-        int hi = i + 2 < in.n ? hex_digit(in.p[i + 1]) : -1;
-        int lo = i + 2 < in.n ? hex_digit(in.p[i + 2]) : -1;
-        if (hi < 0 || lo < 0 || hi + lo == 0) return false;
-        to[n++] = (char)(hi << 4 | lo);
-        i += 2;
-    }
-    *out = sb_str_make(to, n);
-    return true;
 }
 
 struct refusal {
@@ -75,8 +46,11 @@ static struct refusal find_route(struct http_request *r) {
     pub->route = m.route;
     pub->nparams = m.nparams;
     for (size_t i = 0; i < m.nparams; i++)
-        if (!decode(pub->arena, m.params[i], &pub->params[i]))
+        if (sb_url_decode(&pub->params[i], m.params[i], false, pub->arena, NULL) != SB_OK)
             return (struct refusal){400, "bad escape in path", 0};
+    struct sb_str ignored; /* handlers read the query piece by piece, and need not check it then */
+    if (sb_url_decode(&ignored, pub->query, true, pub->arena, NULL) != SB_OK)
+        return (struct refusal){400, "bad escape in query", 0};
     return (struct refusal){0};
 }
 

@@ -1,6 +1,5 @@
-/* gzip of request bodies (bounded) and of answers. RFC 1952 by zlib. */
-#include <zlib.h>
-
+/* gzip of request bodies (bounded) and of answers. RFC 1952 by codec/gzip.h. */
+#include "codec/gzip.h"
 #include "engine/http/http_int.h"
 
 bool http_gzip_accepted(struct sb_str value) {
@@ -19,26 +18,13 @@ bool http_gzip_accepted(struct sb_str value) {
 }
 
 sb_err http_gzip_body(struct http_request *r, struct sb_str *out) {
-    size_t body_max = r->conn->shard->server->o.body_max, max = body_max;
-    if (r->body.n < max / SB_LIMIT_HTTP_GZIP_RATIO) max = r->body.n * SB_LIMIT_HTTP_GZIP_RATIO;
-    z_stream z = {.next_in = (Bytef *)r->body.p, .avail_in = (uInt)r->body.n};
-    if (inflateInit2(&z, 15 + 16) != Z_OK) return SB_E_NOMEM;
+    struct sb_gunzip g;
     struct sb_buf plain;
-    sb_buf_init(&plain, body_max + (16 << 10));
-    sb_err err = SB_OK;
-    for (int rc = Z_OK; rc != Z_STREAM_END && !err;) {
-        char *to = sb_buf_reserve(&plain, 16 << 10);
-        z.next_out = (Bytef *)to;
-        z.avail_out = to ? 16 << 10 : 0;
-        rc = to ? inflate(&z, Z_NO_FLUSH) : Z_MEM_ERROR;
-        sb_buf_commit(&plain, (to ? 16 << 10 : 0) - z.avail_out);
-        if (plain.n > max)
-            err = SB_E_LIMIT;
-        else if (rc != Z_OK && rc != Z_STREAM_END)
-            err = to ? SB_E_SYNTAX : SB_E_LIMIT;
-    }
-    if (!err && z.avail_in) err = SB_E_SYNTAX; /* one member, nothing after it */
-    inflateEnd(&z);
+    SB_TRY(sb_gunzip_init(&g, SB_LIMIT_HTTP_GZIP_RATIO, false));
+    sb_buf_init(&plain, r->conn->shard->server->o.body_max);
+    sb_err err = sb_gunzip_add(&g, sb_buf_view(&r->body), &plain);
+    if (!err) err = sb_gunzip_end(&g);
+    sb_gunzip_fini(&g);
     if (!err) {
         *out = sb_arena_dup(&r->arena, sb_buf_view(&plain));
         if (!out->p) err = SB_E_LIMIT;
@@ -52,15 +38,10 @@ void http_gzip_reply(struct http_request *r, const char *content_type, struct sb
     if (!sb_str_starts(type, SB_STR("text/")) && !sb_str_starts(type, SB_STR("application/json")) &&
         !sb_str_contains(type, SB_STR("javascript")) && !sb_str_ends(type, SB_STR("+xml")))
         return;
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)body->p, .avail_in = (uInt)body->n};
-    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return;
-    char *to = sb_arena_try(&r->arena, body->n);
-    z.next_out = (Bytef *)to;
-    z.avail_out = to ? (uInt)body->n : 0;
-    int rc = to ? deflate(&z, Z_FINISH) : Z_BUF_ERROR;
-    deflateEnd(&z);
-    if (rc != Z_STREAM_END) return; /* it would have grown */
-    *body = sb_str_make(to, body->n - z.avail_out);
+    struct sb_buf *to = &r->conn->shard->gzipped;
+    sb_buf_reset(to);
+    if (sb_gzip(*body, 1, to) != SB_OK || to->n >= body->n) return;
+    *body = sb_buf_view(to);
     sb_http_add_header(&r->pub, "Content-Encoding", SB_STR("gzip"));
     sb_http_add_header(&r->pub, "Vary", SB_STR("Accept-Encoding"));
 }

@@ -126,7 +126,7 @@ struct http_shard {
     struct http_conn *all_conns, *free_conns;
     struct http_request *all_reqs, *free_reqs;
     int nfree_reqs;
-    struct sb_buf cork, scratch;
+    struct sb_buf cork, scratch, gzipped;
     llhttp_t llhttp;
     llhttp_settings_t llhttp_settings;
     uint64_t llhttp_length; /* as llhttp saw it at the end of the head */
@@ -209,7 +209,8 @@ void http_reply_error(struct http_request *r, int status, const char *message, u
 void http_send_continue(struct http_request *r);
 
 /* gzip.c */
-/* Unpacks r->body into the arena; not SB_OK: SB_E_LIMIT over size or ratio, SB_E_SYNTAX damaged. */
+/* Unpacks r->body into the arena; not SB_OK: SB_E_LIMIT over size or ratio, SB_E_CORRUPT damaged.
+ */
 SB_MUST_CHECK sb_err http_gzip_body(struct http_request *r, struct sb_str *out);
 /* Whether an Accept-Encoding value takes gzip (RFC 9110 section 12.5.3). */
 bool http_gzip_accepted(struct sb_str value);

@@ -120,5 +120,6 @@ void http_shard_free_all(struct http_shard *s) {
     }
     sb_buf_fini(&s->cork);
     sb_buf_fini(&s->scratch);
+    sb_buf_fini(&s->gzipped);
     sb_free(s);
 }

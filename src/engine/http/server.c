@@ -19,6 +19,7 @@ static struct http_shard *shard_new(struct sb_http_server *server, struct sb_loo
     s->date_s = -1;
     sb_buf_init(&s->cork, SIZE_MAX / 2);
     sb_buf_init(&s->scratch, SIZE_MAX / 2);
+    sb_buf_init(&s->gzipped, HTTP_GZIP_MAX);
     llhttp_settings_init(&s->llhttp_settings);
     s->llhttp_settings.on_headers_complete = after_head;
     http_timeouts_init(s);

@@ -1,13 +1,4 @@
-/* Files of the models folder:
- *
- *   live.json               what is live: read at start, replaced at each swap
- *   MODEL/VERSION-KEY/...   one version (loader.h); KEY is a digest of name, version, source and
- *                           creation time, since version numbers are used again after a model was
- *                           deleted
- *   .tmp-*                  downloads in progress; removed at start
- *
- * MODEL is the percent-encoded name. A version that is no longer live keeps its folder until it is
- * one of more than KEEP_VERSIONS of its model. */
+/* MODELS/live.json holds what is live: read at start, replaced at each swap. */
 #include "flow/watcher.h"
 
 #include <stdio.h>
@@ -16,36 +7,25 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "base/random.h"
 #include "base/thread.h"
 #include "codec/json.h"
-#include "codec/sha256.h"
-#include "codec/url.h"
 #include "domain/event/event.h"
-#include "flow/loader.h"
 #include "flow/policy.h"
 #include "flow/registry_client.h"
+#include "flow/versions.h"
 #include "sys/file.h"
 
-enum { KEEP_VERSIONS = 4 };
 static const int64_t POLL_NS = SB_SEC;            /* of a registry that cannot push */
 static const int64_t WAIT_NS = 20 * SB_SEC;       /* of one that can */
 static const int64_t RETRY_FIRST_NS = 2 * SB_SEC; /* after a version failed to load */
 static const int64_t RETRY_LAST_NS = 300 * SB_SEC;
 static const int64_t DOWN_NS = 2 * SB_SEC; /* between tries of a registry that is down */
 
-/* A version wanted or live in one role: identity and where its files are. */
-struct place {
-    char *version, *key, *dir; /* dir NULL = not on disk yet */
-    char *sha256, *run_id, *model_id;
-    struct sb_model *model; /* referenced while it is live or shared by both roles */
-};
-
 /* What the watcher knows of one model. */
 struct watched {
     char *name;
     char *wanted[2]; /* role -> "KEY alias" last acted on; NULL = none */
-    struct place live[2];
+    struct sb_place live[2];
     int64_t retry_at, retry_after; /* after a failure; 0 = none */
     bool seen;                     /* in this round's listing */
 };
@@ -53,6 +33,7 @@ struct watched {
 struct sb_watcher {
     struct sb_watcher_opts o;
     struct sb_registry_client *client;
+    struct sb_versions versions;
     struct sb_thread thread;
     struct sb_map models; /* name -> struct watched */
     bool can_push;
@@ -103,34 +84,13 @@ static void pause_for(struct sb_watcher *w, int64_t ns) {
     sb_mutex_unlock(&w->lock);
 }
 
-/* ---- places ---- */
-
-static void place_fini(struct place *p) {
-    sb_free(p->version);
-    sb_free(p->key);
-    sb_free(p->dir);
-    sb_free(p->sha256);
-    sb_free(p->run_id);
-    sb_free(p->model_id);
-    sb_model_unref(p->model);
-    *p = (struct place){0};
-}
-
-static char *dup_str(struct sb_str s) {
-    return sb_strndup(s.p, s.n);
-}
-
-static struct place place_copy(const struct place *p) {
-    return (struct place){sb_strdup(p->version), sb_strdup(p->key),    sb_strdup(p->dir),
-                          sb_strdup(p->sha256),  sb_strdup(p->run_id), sb_strdup(p->model_id),
-                          sb_model_ref(p->model)};
-}
+/* ---- models ---- */
 
 static void watched_free(void *p) {
     struct watched *m = p;
     for (int role = 0; role < 2; role++) {
         sb_free(m->wanted[role]);
-        place_fini(&m->live[role]);
+        sb_place_fini(&m->live[role]);
     }
     sb_free(m->name);
     sb_free(m);
@@ -140,129 +100,29 @@ static struct watched *watched_get(struct sb_watcher *w, struct sb_str name) {
     struct watched *m = sb_map_get(&w->models, name);
     if (!m) {
         m = sb_calloc(1, sizeof *m);
-        m->name = dup_str(name);
+        m->name = sb_strndup(name.p, name.n);
         sb_map_put(&w->models, name, m);
     }
     return m;
 }
 
-/* Identity of a version, 16 hex digits. */
-static char *version_key(struct sb_arena *a, struct sb_str name,
-                         const struct sb_remote_version *v) {
-    char *text = sb_arena_printf(a, "%.*s\n%.*s\n%.*s\n%lld", SB_ARG(name), SB_ARG(v->version),
-                                 SB_ARG(v->source), (long long)v->created_ms);
-    struct sb_sha256 h;
-    char hex[65];
-    sb_sha256_init(&h);
-    sb_sha256_add(&h, text, strlen(text));
-    sb_sha256_hex(&h, hex);
-    return sb_arena_printf(a, "%.16s", hex);
-}
-
-static char *model_dir(struct sb_watcher *w, struct sb_arena *a, struct sb_str name) {
-    struct sb_buf b;
-    sb_buf_init(&b, 1 << 12);
-    sb_url_encode(&b, name);
-    char *dir = sb_arena_printf(a, "%s/%s%s", w->o.models_dir, b.n && b.p[0] == '.' ? "%2E" : "",
-                                b.n && b.p[0] == '.' ? sb_buf_cstr(&b) + 1 : sb_buf_cstr(&b));
-    sb_buf_fini(&b);
-    return dir;
-}
-
-/* ---- fetching ---- */
-
-static sb_err read_json(const char *path, struct sb_arena *a, struct sb_json **out,
-                        struct sb_errctx *ctx) {
-    struct sb_buf b;
-    sb_buf_init(&b, 16 << 20);
-    sb_err err = sb_file_read_all(path, &b, ctx);
-    struct sb_str text = {0};
-    if (!err) text = sb_arena_dup(a, sb_buf_view(&b));
-    sb_buf_fini(&b);
-    if (err) return err;
-    return sb_json_parse(out, text, a, ctx);
-}
-
-static sb_err write_meta(const char *dir, struct sb_str name, const struct sb_remote_version *v,
-                         struct sb_str sha256, struct sb_arena *a, struct sb_errctx *ctx) {
-    struct sb_buf b;
-    sb_buf_init(&b, 1 << 16);
-    struct sb_json_writer w = {.b = &b};
-    sb_json_obj(&w, NULL);
-    sb_json_str(&w, "name", name);
-    sb_json_str(&w, "version", v->version);
-    sb_json_str(&w, "run_id", v->run_id);
-    sb_json_str(&w, "model_id", v->model_id);
-    sb_json_str(&w, "sha256", sha256);
-    sb_json_end(&w);
-    sb_err err = sb_file_replace(sb_arena_printf(a, "%s/meta.json", dir), b.p, b.n, ctx);
-    sb_buf_fini(&b);
-    return err;
-}
-
-/* Downloads into a temporary folder that becomes dir by one rename. */
-static sb_err download(struct sb_watcher *w, struct sb_arena *a, struct sb_str name,
-                       const struct sb_remote_version *v, const char *dir, struct sb_errctx *ctx) {
-    uint64_t r;
-    sb_random_bytes(&r, sizeof r);
-    char *tmp = sb_arena_printf(a, "%s/.tmp-%016llx", w->o.models_dir, (unsigned long long)r);
-    char *artifact = sb_arena_printf(a, "%s/artifact", tmp);
-    struct sb_str sha256;
-    sb_err err = sb_dir_make_all(artifact, ctx);
-    if (!err) err = sb_registry_download(w->client, a, name, v->version, artifact, &sha256, ctx);
-    if (!err) err = write_meta(tmp, name, v, sha256, a, ctx);
-    if (!err) err = sb_dir_make_all(model_dir(w, a, name), ctx);
-    if (!err) err = sb_file_rename(tmp, dir, ctx);
-    if (!err) err = sb_dir_sync_parent(dir, ctx);
-    if (err) {
-        sb_err ignored = sb_dir_remove_all(tmp, NULL);
-        SB_UNUSED(ignored);
-    }
-    return err;
-}
-
-/* Fills p from dir's meta.json and loads the model. */
-static sb_err load(struct sb_watcher *w, struct sb_arena *a, struct place *p, const char *dir,
-                   const char *key, struct sb_errctx *ctx) {
-    struct sb_json *meta;
-    struct sb_version_files f = {.dir = dir};
-    SB_TRY(read_json(sb_arena_printf(a, "%s/meta.json", dir), a, &meta, ctx));
-    sb_json_get_str(meta, "name", &f.name);
-    sb_json_get_str(meta, "version", &f.version);
-    sb_json_get_str(meta, "run_id", &f.run_id);
-    sb_json_get_str(meta, "model_id", &f.model_id);
-    sb_json_get_str(meta, "sha256", &f.sha256);
-    struct sb_model *model;
-    SB_TRY(sb_loader_load(&w->o, &f, &model, ctx));
-    *p = (struct place){dup_str(f.version), sb_strdup(key),      sb_strdup(dir), dup_str(f.sha256),
-                        dup_str(f.run_id),  dup_str(f.model_id), model};
-    return SB_OK;
-}
-
+/* A version that is loaded already, in the other role or in this one, is shared. */
 static sb_err obtain(struct sb_watcher *w, struct sb_arena *a, struct watched *m,
-                     const struct sb_remote_version *v, const char *key, struct place *p,
+                     const struct sb_remote_version *v, const char *key, struct sb_place *p,
                      struct sb_errctx *ctx) {
-    for (int role = 0; role < 2; role++) { /* loaded already, in the other role or in this one */
-        if (m->live[role].model && strcmp(m->live[role].key, key) == 0) {
-            *p = place_copy(&m->live[role]);
-            return SB_OK;
-        }
+    for (int role = 0; role < 2; role++) {
+        if (!m->live[role].model || strcmp(m->live[role].key, key) != 0) continue;
+        *p = sb_place_copy(&m->live[role]);
+        return SB_OK;
     }
-    struct sb_str name = sb_str_of(m->name);
-    char *dir = sb_arena_printf(a, "%s/%.*s-%s", model_dir(w, a, name), SB_ARG(v->version), key);
-    if (!sb_file_exists(dir)) {
-        SB_LOG(SB_LOG_INFO, "watcher", "fetching", SB_KS("model", m->name),
-               SB_KV("version", v->version));
-        SB_TRY(download(w, a, name, v, dir, ctx));
-    }
-    return load(w, a, p, dir, key, ctx);
+    return sb_versions_obtain(&w->versions, a, sb_str_of(m->name), v, key, p, ctx);
 }
 
 /* ---- publishing ---- */
 
 static struct sb_live *make_live(struct sb_watcher *w, const struct watched *m, int role,
                                  const char *alias, const char *policy) {
-    const struct place *p = &m->live[role];
+    const struct sb_place *p = &m->live[role];
     if (!p->model) return NULL;
     struct sb_buf head;
     sb_buf_init(&head, 1 << 16);
@@ -288,7 +148,7 @@ static struct sb_live *make_live(struct sb_watcher *w, const struct watched *m, 
     return l;
 }
 
-static void write_role(struct sb_json_writer *j, const char *key, const struct place *p,
+static void write_role(struct sb_json_writer *j, const char *key, const struct sb_place *p,
                        const struct sb_live *l) {
     if (!p->model || !l) return;
     sb_json_obj(j, key);
@@ -352,23 +212,6 @@ static void note_failure(struct sb_watcher *w, struct watched *m, struct sb_str 
     sb_route_table_fail(w->o.routes, m->name, v, sb_errctx_text(ctx, err));
 }
 
-/* Old folders of the model, except those in use and the newest few. */
-static void prune(struct sb_watcher *w, struct sb_arena *a, const struct watched *m) {
-    char *dir = model_dir(w, a, sb_str_of(m->name));
-    struct sb_dir_names names;
-    if (sb_dir_list(dir, &names, NULL) != SB_OK) return;
-    for (size_t i = 0; names.n - i > KEEP_VERSIONS && i < names.n; i++) {
-        char *path = sb_arena_printf(a, "%s/%s", dir, names.name[i]);
-        bool used = false;
-        for (int role = 0; role < 2; role++)
-            used = used || (m->live[role].dir && strcmp(m->live[role].dir, path) == 0);
-        if (used) continue;
-        sb_err ignored = sb_dir_remove_all(path, NULL);
-        SB_UNUSED(ignored);
-    }
-    sb_dir_names_fini(&names);
-}
-
 /* ---- one model ---- */
 
 /* What one role should be, and what is acted on: "KEY alias policy". */
@@ -383,7 +226,7 @@ static sb_err make_wish(struct sb_watcher *w, struct sb_arena *a, struct sb_str 
     *out = (struct wish){.choice = choice};
     if (!choice.version.n) return SB_OK;
     SB_TRY(sb_registry_version(w->client, a, name, choice.version, &out->version, ctx));
-    out->key = version_key(a, name, &out->version);
+    out->key = sb_versions_key(a, name, &out->version);
     out->text =
         sb_arena_printf(a, "%s %s %s", out->key, choice.alias ? choice.alias : "", choice.policy);
     return SB_OK;
@@ -401,7 +244,7 @@ static void set_wanted(struct watched *m, int role, const char *text) {
 /* Loads what both roles wish, then publishes both at once. A shadow that fails does not hold back
  * the primary. */
 static void act(struct sb_watcher *w, struct sb_arena *a, struct watched *m, struct wish wish[2]) {
-    struct place fresh[2] = {0};
+    struct sb_place fresh[2] = {0};
     bool failed = false;
     for (int role = 0; role < 2; role++) {
         if (!wish[role].key) continue;
@@ -414,7 +257,7 @@ static void act(struct sb_watcher *w, struct sb_arena *a, struct watched *m, str
     }
     bool swapped = !same(m->live[0].key, fresh[0].key) || !same(m->live[1].key, fresh[1].key);
     for (int role = 0; role < 2; role++) {
-        place_fini(&m->live[role]);
+        sb_place_fini(&m->live[role]);
         m->live[role] = fresh[role];
         if (!failed) set_wanted(m, role, wish[role].text);
     }
@@ -431,7 +274,7 @@ static void act(struct sb_watcher *w, struct sb_arena *a, struct watched *m, str
                SB_KS("shadow", m->live[1].version ? m->live[1].version : "none"));
     }
     save_live(w);
-    prune(w, a, m);
+    sb_versions_prune(&w->versions, a, sb_str_of(m->name), m->live, 2);
 }
 
 static sb_err reconcile(struct sb_watcher *w, struct sb_arena *a, const struct sb_remote_model *rm,
@@ -464,7 +307,8 @@ static void restore_role(struct sb_watcher *w, struct sb_arena *a, struct watche
     sb_json_get_str(o, "alias", &alias);
     sb_json_get_str(o, "policy", &policy);
     struct sb_errctx ctx = {0};
-    sb_err err = load(w, a, &m->live[role], sb_arena_dup(a, dir).p, sb_arena_dup(a, key).p, &ctx);
+    sb_err err = sb_versions_open(&w->versions, a, sb_arena_dup(a, dir).p, sb_arena_dup(a, key).p,
+                                  &m->live[role], &ctx);
     if (err) {
         note_failure(w, m, (struct sb_str){0}, &ctx, err);
         return;
@@ -507,7 +351,7 @@ static void restore(struct sb_watcher *w, bool at_once) {
     struct sb_json *o;
     sb_arena_init(&a, 64 << 20);
     char *path = sb_arena_printf(&a, "%s/live.json", w->o.models_dir);
-    if (sb_file_exists(path) && read_json(path, &a, &o, NULL) == SB_OK) {
+    if (sb_file_exists(path) && sb_versions_read_json(path, &a, &o, NULL) == SB_OK) {
         const struct sb_json *models = sb_json_get(o, "models");
         for (struct sb_json *j = models ? models->child : NULL; j && !w->stop; j = j->next) {
             struct sb_str name = {0};
@@ -609,19 +453,6 @@ static void watch(void *arg) {
 
 /* ---- start ---- */
 
-static void remove_leftovers(struct sb_watcher *w) {
-    struct sb_dir_names names;
-    if (sb_dir_list(w->o.models_dir, &names, NULL) != SB_OK) return;
-    for (size_t i = 0; i < names.n; i++) {
-        if (!sb_str_starts(sb_str_of(names.name[i]), SB_STR(".tmp-"))) continue;
-        char path[4096];
-        snprintf(path, sizeof path, "%s/%s", w->o.models_dir, names.name[i]);
-        sb_err ignored = sb_dir_remove_all(path, NULL);
-        SB_UNUSED(ignored);
-    }
-    sb_dir_names_fini(&names);
-}
-
 static void watcher_free(struct sb_watcher *w) {
     sb_map_fini(&w->models, watched_free);
     sb_registry_client_free(w->client);
@@ -638,11 +469,12 @@ sb_err sb_watcher_start(struct sb_watcher **out, const struct sb_watcher_opts *o
     struct sb_watcher *w = sb_calloc(1, sizeof *w);
     w->o = *o;
     w->client = client;
+    w->versions = (struct sb_versions){&w->o, client};
     w->can_push = true;
     sb_map_init(&w->models);
     sb_mutex_init(&w->lock);
     sb_cond_init(&w->wake);
-    remove_leftovers(w);
+    sb_versions_clean(&w->versions);
     restore(w, true);
     sb_err err = sb_thread_start(&w->thread, "watcher", watch, w);
     if (err) {

@@ -1,0 +1,197 @@
+#include "flow/versions.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "codec/sha256.h"
+#include "codec/url.h"
+#include "flow/loader.h"
+#include "sys/file.h"
+
+enum { KEEP_VERSIONS = 4 };
+
+/* ---- places ---- */
+
+void sb_place_fini(struct sb_place *p) {
+    sb_free(p->version);
+    sb_free(p->key);
+    sb_free(p->dir);
+    sb_free(p->sha256);
+    sb_free(p->run_id);
+    sb_free(p->model_id);
+    sb_model_unref(p->model);
+    *p = (struct sb_place){0};
+}
+
+static char *dup_str(struct sb_str s) {
+    return sb_strndup(s.p, s.n);
+}
+
+struct sb_place sb_place_copy(const struct sb_place *p) {
+    return (struct sb_place){.version = sb_strdup(p->version),
+                             .key = sb_strdup(p->key),
+                             .dir = sb_strdup(p->dir),
+                             .sha256 = sb_strdup(p->sha256),
+                             .run_id = sb_strdup(p->run_id),
+                             .model_id = sb_strdup(p->model_id),
+                             .model = sb_model_ref(p->model)};
+}
+
+/* Identity of a version, 16 hex digits. */
+char *sb_versions_key(struct sb_arena *a, struct sb_str name, const struct sb_remote_version *v) {
+    char *text = sb_arena_printf(a, "%.*s\n%.*s\n%.*s\n%lld", SB_ARG(name), SB_ARG(v->version),
+                                 SB_ARG(v->source), (long long)v->created_ms);
+    struct sb_sha256 h;
+    char hex[65];
+    sb_sha256_init(&h);
+    sb_sha256_add(&h, text, strlen(text));
+    sb_sha256_hex(&h, hex);
+    return sb_arena_printf(a, "%.16s", hex);
+}
+
+static char *model_dir(struct sb_versions *s, struct sb_arena *a, struct sb_str name) {
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 12);
+    sb_url_encode(&b, name);
+    char *dir = sb_arena_printf(a, "%s/%s%s", s->o->models_dir, b.n && b.p[0] == '.' ? "%2E" : "",
+                                b.n && b.p[0] == '.' ? sb_buf_cstr(&b) + 1 : sb_buf_cstr(&b));
+    sb_buf_fini(&b);
+    return dir;
+}
+
+/* ---- fetching ---- */
+
+sb_err sb_versions_read_json(const char *path, struct sb_arena *a, struct sb_json **out,
+                             struct sb_errctx *ctx) {
+    struct sb_buf b;
+    sb_buf_init(&b, 16 << 20);
+    sb_err err = sb_file_read_all(path, &b, ctx);
+    struct sb_str text = {0};
+    if (!err) text = sb_arena_dup(a, sb_buf_view(&b));
+    sb_buf_fini(&b);
+    if (err) return err;
+    return sb_json_parse(out, text, a, ctx);
+}
+
+static sb_err write_meta(const char *dir, struct sb_str name, const struct sb_remote_version *v,
+                         struct sb_str sha256, struct sb_arena *a, struct sb_errctx *ctx) {
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 16);
+    struct sb_json_writer w = {.b = &b};
+    sb_json_obj(&w, NULL);
+    sb_json_str(&w, "name", name);
+    sb_json_str(&w, "version", v->version);
+    sb_json_str(&w, "run_id", v->run_id);
+    sb_json_str(&w, "model_id", v->model_id);
+    sb_json_str(&w, "sha256", sha256);
+    sb_json_end(&w);
+    sb_err err = sb_file_replace(sb_arena_printf(a, "%s/meta.json", dir), b.p, b.n, ctx);
+    sb_buf_fini(&b);
+    return err;
+}
+
+static void remove_folder(const char *path) {
+    sb_err ignored = sb_dir_remove_all(path, NULL);
+    SB_UNUSED(ignored);
+}
+
+/* Downloads into a temporary folder that becomes dir by one rename. */
+static sb_err download(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
+                       const struct sb_remote_version *v, const char *dir, struct sb_errctx *ctx) {
+    uint64_t r;
+    sb_random_bytes(&r, sizeof r);
+    char *tmp = sb_arena_printf(a, "%s/.tmp-%016llx", s->o->models_dir, (unsigned long long)r);
+    char *artifact = sb_arena_printf(a, "%s/artifact", tmp);
+    struct sb_str sha256;
+    sb_err err = sb_dir_make_all(artifact, ctx);
+    if (!err) err = sb_registry_download(s->client, a, name, v->version, artifact, &sha256, ctx);
+    if (!err) err = write_meta(tmp, name, v, sha256, a, ctx);
+    if (!err) err = sb_dir_make_all(model_dir(s, a, name), ctx);
+    if (!err) err = sb_file_rename(tmp, dir, ctx);
+    if (!err) err = sb_dir_sync_parent(dir, ctx);
+    if (err) remove_folder(tmp);
+    return err;
+}
+
+/* Fills p from dir's meta.json and loads the model. */
+sb_err sb_versions_open(struct sb_versions *s, struct sb_arena *a, const char *dir, const char *key,
+                        struct sb_place *out, struct sb_errctx *ctx) {
+    struct sb_json *meta;
+    struct sb_version_files f = {.dir = dir};
+    struct sb_model *model;
+    SB_TRY(sb_versions_read_json(sb_arena_printf(a, "%s/meta.json", dir), a, &meta, ctx));
+    sb_json_get_str(meta, "name", &f.name);
+    sb_json_get_str(meta, "version", &f.version);
+    sb_json_get_str(meta, "run_id", &f.run_id);
+    sb_json_get_str(meta, "model_id", &f.model_id);
+    sb_json_get_str(meta, "sha256", &f.sha256);
+    SB_TRY(sb_loader_load(s->o, &f, &model, ctx));
+    *out = (struct sb_place){.version = dup_str(f.version),
+                             .key = sb_strdup(key),
+                             .dir = sb_strdup(dir),
+                             .sha256 = dup_str(f.sha256),
+                             .run_id = dup_str(f.run_id),
+                             .model_id = dup_str(f.model_id),
+                             .model = model};
+    return SB_OK;
+}
+
+sb_err sb_versions_obtain(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
+                          const struct sb_remote_version *v, const char *key, struct sb_place *out,
+                          struct sb_errctx *ctx) {
+    char *dir = sb_arena_printf(a, "%s/%.*s-%s", model_dir(s, a, name), SB_ARG(v->version), key);
+    if (!sb_file_exists(dir)) {
+        SB_LOG(SB_LOG_INFO, "watcher", "fetching", SB_KV("model", name),
+               SB_KV("version", v->version));
+        SB_TRY(download(s, a, name, v, dir, ctx));
+    }
+    return sb_versions_open(s, a, dir, key, out, ctx);
+}
+
+/* ---- tidying up: what cannot be removed now is tried again next time ---- */
+
+/* The folder that was fetched longest ago and is not in use; counts those that could go. */
+static char *oldest_unused(struct sb_arena *a, const char *dir, const struct sb_dir_names *names,
+                           const struct sb_place *used, size_t n, size_t *unused) {
+    char *oldest = NULL;
+    int64_t oldest_ms = 0;
+    *unused = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        struct sb_file_stat st;
+        char *path = sb_arena_printf(a, "%s/%s", dir, names->name[i]);
+        bool in_use = false;
+        for (size_t k = 0; k < n; k++)
+            in_use = in_use || (used[k].dir && strcmp(used[k].dir, path) == 0);
+        if (in_use || sb_file_stat(path, &st, NULL) != SB_OK) continue;
+        (*unused)++;
+        if (oldest && st.mtime_ms >= oldest_ms) continue;
+        oldest = path;
+        oldest_ms = st.mtime_ms;
+    }
+    return oldest;
+}
+
+void sb_versions_prune(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
+                       const struct sb_place *used, size_t n) {
+    char *dir = model_dir(s, a, name);
+    struct sb_dir_names names;
+    size_t unused;
+    if (sb_dir_list(dir, &names, NULL) != SB_OK) return;
+    char *oldest = oldest_unused(a, dir, &names, used, n, &unused);
+    if (unused > KEEP_VERSIONS) remove_folder(oldest); /* one a swap is enough: one came in */
+    sb_dir_names_fini(&names);
+}
+
+void sb_versions_clean(struct sb_versions *s) {
+    struct sb_dir_names names;
+    if (sb_dir_list(s->o->models_dir, &names, NULL) != SB_OK) return;
+    for (size_t i = 0; i < names.n; i++) {
+        char path[4096];
+        if (!sb_str_starts(sb_str_of(names.name[i]), SB_STR(".tmp-"))) continue;
+        snprintf(path, sizeof path, "%s/%s", s->o->models_dir, names.name[i]);
+        remove_folder(path);
+    }
+    sb_dir_names_fini(&names);
+}

@@ -1,0 +1,72 @@
+/* The command line: one const table of commands, their options, and the settings each of them
+ * takes. Help texts and docs/CLI.md come from the tables. */
+#ifndef SB_APP_CLI_H
+#define SB_APP_CLI_H
+
+#include <stdbool.h>
+
+#include "app/config.h"
+
+/* Exit codes, the same for every command. */
+enum sb_exit {
+    SB_EXIT_OK = 0,
+    SB_EXIT_FAILED = 1, /* it was tried and did not work */
+    SB_EXIT_USAGE = 2,  /* the command line or a setting is wrong; nothing was done */
+    SB_EXIT_BUSY = 3,   /* a port or the data folder is in use by another process */
+};
+
+struct sb_option {
+    const char *name;  /* "json" -> --json */
+    char letter;       /* 'f' -> -f; 0 = none */
+    const char *value; /* what its value is called, "N"; NULL = a switch */
+    const char *doc;
+};
+
+enum { SB_CLI_OPTIONS_MAX = 16 };
+
+struct sb_cli {
+    const struct sb_command *command;
+    struct sb_config config;
+    /* by row of the command's options: its value, "" for a switch that is set, NULL when absent */
+    const char *option[SB_CLI_OPTIONS_MAX];
+    const char *const *words; /* what is neither option nor setting; NULL-terminated */
+    size_t nwords;
+};
+
+struct sb_command {
+    const char *name;
+    const char *usage; /* of its words: "NAME [JSON]"; "" when it takes none */
+    size_t min_words, max_words;
+    const char *summary; /* one line */
+    const char *details; /* paragraph(s) of `--help`; NULL when the summary says all */
+    /* NULL, or ends with a row whose name is NULL */
+    const struct sb_option *options;
+    /* Settings it takes as flags: NULL-terminated list of keys or groups ("serving."); "*" = all.
+     */
+    const char *const *settings;
+    bool hidden; /* started by other commands, not by people */
+    enum sb_exit (*run)(struct sb_cli *cli);
+};
+
+/* Ends with a row whose name is NULL. In main.c: the only place that knows all commands. */
+extern const struct sb_command sb_commands[];
+
+/* Parses, loads settings, runs. Everything people read goes to standard output, problems to
+ * standard error. */
+enum sb_exit sb_cli_main(int argc, char **argv);
+
+/* Value of the command's option of that name; NULL when absent. */
+const char *sb_cli_option(const struct sb_cli *cli, const char *name);
+
+/* "sibyl: text" on standard error. */
+void sb_cli_error(const char *fmt, ...) SB_PRINTF(1, 2);
+
+/* Pages made from tables. */
+void sb_help_overview(struct sb_buf *out);
+void sb_help_command(struct sb_buf *out, const struct sb_command *c);
+bool sb_command_takes(const struct sb_command *c, const struct sb_setting *s);
+
+/* `sibyl docs`: CONFIGURATION, CLI, ... as Markdown. */
+enum sb_exit sb_docs_run(struct sb_cli *cli);
+
+#endif

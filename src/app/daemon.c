@@ -1,0 +1,129 @@
+#include "app/daemon.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "app/datadir.h"
+#include "base/log.h"
+#include "codec/json.h"
+#include "loop/proc.h"
+#include "sys/process.h"
+
+#define POLL_NS (5 * SB_MS)
+
+const char *sb_daemon_url(struct sb_daemon *d, const struct sb_addr *a, uint16_t port) {
+    const char *host = a->host;
+    if (strcmp(host, "0.0.0.0") == 0) host = "127.0.0.1";
+    if (strcmp(host, "::") == 0) host = "::1";
+    return sb_arena_printf(d->arena, strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host,
+                           (unsigned)port);
+}
+
+/* ---- run/NAME.json ---- */
+
+static const char *state_path(struct sb_daemon *d) {
+    const char *name = sb_arena_printf(d->arena, SB_DATADIR_RUN "/%s.json", d->ops->name);
+    return sb_datadir_path(d->arena, d->config->data, name);
+}
+
+static sb_err announce(struct sb_daemon *d, struct sb_errctx *ctx) {
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 16);
+    struct sb_json_writer w = {.b = &b};
+    sb_json_obj(&w, NULL);
+    sb_json_int(&w, "pid", sb_proc_self_pid());
+    sb_json_str(&w, "role", sb_str_of(d->ops->name));
+    sb_json_bool(&w, "ready", true);
+    sb_json_obj(&w, "urls");
+    for (size_t i = 0; i < d->nurls; i++)
+        sb_json_str(&w, d->urls[i].what, sb_str_of(d->urls[i].url));
+    sb_json_end(&w);
+    sb_json_end(&w);
+    sb_err err = sb_file_replace(state_path(d), b.p, b.n, ctx);
+    sb_buf_fini(&b);
+    return err;
+}
+
+/* ---- the drain ---- */
+
+static void on_poll(struct sb_timer *t) {
+    struct sb_daemon *d = SB_CONTAINER(t, struct sb_daemon, timer);
+    int left = d->ops->in_flight(d);
+    if (left > 0 && sb_mono_ns() < d->drain_until) return;
+    if (left > 0)
+        SB_LOG(SB_LOG_WARN, d->ops->name, "requests were still running at the end of the drain",
+               SB_KI("requests", left));
+    sb_timer_stop(t);
+    sb_loop_stop(d->main);
+}
+
+static void begin_drain(struct sb_daemon *d, const char *why) {
+    if (d->draining) return;
+    d->draining = true;
+    d->drain_until = sb_mono_ns() + SB_DRAIN_NS;
+    SB_LOG(SB_LOG_INFO, d->ops->name, "draining", SB_KS("reason", why),
+           SB_KI("in_flight", d->ops->in_flight(d)));
+    d->ops->drain(d);
+    d->timer.fn = on_poll;
+    sb_timer_start(&d->timer, d->main, POLL_NS, POLL_NS);
+}
+
+static void on_signal(void *arg, int signum) {
+    SB_UNUSED(signum);
+    begin_drain(arg, "asked to stop");
+}
+
+/* A terminal's Ctrl-C reaches the whole group: the supervisor decides, and sends SIGTERM. */
+static void on_interrupt(void *arg, int signum) {
+    SB_UNUSED(arg);
+    SB_UNUSED(signum);
+}
+
+static void on_fail(struct sb_task *t) {
+    struct sb_daemon *d = SB_CONTAINER(t, struct sb_daemon, fail_task);
+    d->exit = SB_EXIT_FAILED;
+    SB_LOG(SB_LOG_ERROR, d->ops->name, "cannot go on", SB_KS("reason", d->fail_reason));
+    begin_drain(d, d->fail_reason);
+}
+
+void sb_daemon_fail(struct sb_daemon *d, const char *reason) {
+    const char *none = NULL;
+    if (!atomic_compare_exchange_strong(&d->fail_reason, &none, reason)) return;
+    d->fail_task.fn = on_fail;
+    sb_loop_post(d->main, &d->fail_task);
+}
+
+/* ---- running ---- */
+
+static sb_err start(struct sb_daemon *d, struct sb_errctx *ctx) {
+    SB_TRY(sb_loop_new(&d->main, d->ops->name));
+    SB_TRY(sb_loop_on_signal(d->main, SIGTERM, on_signal, d));
+    SB_TRY(sb_loop_on_signal(d->main, SIGINT, on_interrupt, d));
+    SB_TRY(d->ops->start(d, ctx));
+    sb_err err = announce(d, ctx);
+    if (err) d->ops->stop(d);
+    return err;
+}
+
+enum sb_exit sb_daemon_run(struct sb_cli *cli, const struct sb_daemon_ops *ops) {
+    struct sb_errctx ctx = {0};
+    struct sb_daemon d = {.ops = ops, .config = &cli->config, .arena = &cli->config.arena};
+    int64_t parent = 0;
+    if (!sb_str_to_i64(sb_str_of(cli->words[0]), &parent)) return SB_EXIT_USAGE;
+    if (!sb_process_be_child(sb_arena_printf(d.arena, "sibyl-%s", ops->name), parent))
+        return SB_EXIT_FAILED;
+    int64_t began = sb_mono_ns();
+    sb_err err = start(&d, &ctx);
+    if (err) {
+        SB_LOG(SB_LOG_ERROR, ops->name, "start failed", SB_KE(&ctx, err));
+        d.exit = err == SB_E_LOCKED ? SB_EXIT_BUSY : SB_EXIT_FAILED;
+    } else {
+        SB_LOG(SB_LOG_INFO, ops->name, "ready", SB_KI("ms", (sb_mono_ns() - began) / SB_MS));
+        sb_loop_run(d.main);
+        ops->stop(&d);
+        SB_LOG(SB_LOG_INFO, ops->name, "stopped");
+    }
+    sb_loop_free(d.main);
+    return d.exit;
+}

@@ -1,0 +1,25 @@
+/* The data folder: everything an instance keeps. Layout and format: docs/formats/data-folder.md. */
+#ifndef SB_APP_DATADIR_H
+#define SB_APP_DATADIR_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "sys/lock.h"
+
+enum { SB_DATADIR_VERSION = 1 };
+
+#define SB_DATADIR_PREDICTIONS "journal/predictions"
+#define SB_DATADIR_REGISTRY    "registry/mlflow.db"
+#define SB_DATADIR_ARTIFACTS   "artifacts"
+#define SB_DATADIR_MODELS      "models"
+#define SB_DATADIR_RUN         "run"
+
+/* Takes the folder for this process, making it when it is missing. SB_E_LOCKED names the holder.
+ * SB_E_VERSION: written by another version of the format. SB_E_DENIED: a folder with other things
+ * in it; nothing was touched. */
+SB_MUST_CHECK sb_err sb_datadir_take(struct sb_lock *lock, const char *dir, struct sb_errctx *ctx);
+
+/* "DIR/PART" */
+const char *sb_datadir_path(struct sb_arena *a, const char *dir, const char *part);
+
+#endif

@@ -125,10 +125,21 @@ $(B)/tests/http_echo: $(B)/tests/api/http_echo.o $(HTTP_ECHO_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(HTTP_ECHO_LIBS) -Wl,--end-group $(LDLIBS)
 
+# The program that tests/api/test_worker.py drives.
+WORKER_TOOL_LIBS := $(foreach d,domain/worker domain/model loop codec sys base,$(call archive,$(d)))
+$(B)/tests/worker_tool: $(B)/tests/api/worker_tool.o $(WORKER_TOOL_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(WORKER_TOOL_LIBS) -Wl,--end-group $(LDLIBS)
+
 # ---- fuzz targets ----
 FUZZ := $(FUZZSRC:fuzz/%.c=$(B)/fuzz/%)
 fuzz: $(FUZZ)
 $(B)/fuzz/%: $(B)/fuzz/%.o $(ARCHIVES) $(B)/lib/llhttp.a
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/lib/llhttp.a -Wl,--end-group $(LDLIBS)
+
+# ---- programs of the test suites ----
+$(B)/tests/predict_tool: $(B)/tests/exact/predict_tool.o $(ARCHIVES) $(B)/lib/llhttp.a
+	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/lib/llhttp.a -Wl,--end-group $(LDLIBS)
 
 check:

@@ -1,6 +1,6 @@
 /* Byte streams to child processes: one end of a socket pair whose other end the child has.
  *
- * Thread rule: the loop's own thread. */
+ * SIGPIPE must be ignored in the process. Thread rule: the loop's own thread. */
 #ifndef SB_LOOP_PIPE_H
 #define SB_LOOP_PIPE_H
 

@@ -131,15 +131,16 @@ $(B)/tests/worker_tool: $(B)/tests/api/worker_tool.o $(WORKER_TOOL_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(WORKER_TOOL_LIBS) -Wl,--end-group $(LDLIBS)
 
+# The program that tests/exact/test_exact.py drives.
+PREDICT_TOOL_LIBS := $(foreach d,$(call closure,domain/native),$(call archive,$(d)))
+$(B)/tests/predict_tool: $(B)/tests/exact/predict_tool.o $(PREDICT_TOOL_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(PREDICT_TOOL_LIBS) -Wl,--end-group $(LDLIBS)
+
 # ---- fuzz targets ----
 FUZZ := $(FUZZSRC:fuzz/%.c=$(B)/fuzz/%)
 fuzz: $(FUZZ)
 $(B)/fuzz/%: $(B)/fuzz/%.o $(ARCHIVES) $(B)/lib/llhttp.a
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/lib/llhttp.a -Wl,--end-group $(LDLIBS)
-
-# ---- programs of the test suites ----
-$(B)/tests/predict_tool: $(B)/tests/exact/predict_tool.o $(ARCHIVES) $(B)/lib/llhttp.a
-	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/lib/llhttp.a -Wl,--end-group $(LDLIBS)
 
 check:

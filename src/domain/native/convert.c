@@ -1,0 +1,163 @@
+/* From a model directory to an image: which reader, if any, and why not. */
+#include "base/mem.h"
+#include "domain/model/mlmodel.h"
+#include "domain/native/native.h"
+#include "domain/native/spec.h"
+#include "engine/pickle/pickle.h"
+#include "sys/mmap.h"
+
+const struct sb_native_class sb_native_classes[] = {
+    {"sklearn.tree.DecisionTreeClassifier", "pickle, cloudpickle, skops", "label, probabilities"},
+    {"sklearn.tree.DecisionTreeRegressor", "pickle, cloudpickle, skops", "value"},
+    {"sklearn.tree.ExtraTreeClassifier", "pickle, cloudpickle, skops", "label, probabilities"},
+    {"sklearn.tree.ExtraTreeRegressor", "pickle, cloudpickle, skops", "value"},
+    {"sklearn.ensemble.RandomForestClassifier", "pickle, cloudpickle, skops",
+     "label, probabilities"},
+    {"sklearn.ensemble.RandomForestRegressor", "pickle, cloudpickle, skops", "value"},
+    {"sklearn.ensemble.ExtraTreesClassifier", "pickle, cloudpickle, skops", "label, probabilities"},
+    {"sklearn.ensemble.ExtraTreesRegressor", "pickle, cloudpickle, skops", "value"},
+    {"xgboost.core.Booster", "ubj, json, xgb", "the objective's output"},
+    {"xgboost.sklearn.XGBClassifier", "ubj, json, xgb", "label, probabilities"},
+    {"xgboost.sklearn.XGBRFClassifier", "ubj, json, xgb", "label, probabilities"},
+    {"xgboost.sklearn.XGBRegressor", "ubj, json, xgb", "value"},
+    {"xgboost.sklearn.XGBRFRegressor", "ubj, json, xgb", "value"},
+    {"xgboost.sklearn.XGBRanker", "ubj, json, xgb", "value"},
+    {NULL, NULL, NULL},
+};
+
+struct job {
+    struct sb_file dir;
+    struct sb_mlmodel *mlmodel;
+    struct sb_mmap file;
+    struct sb_arena arena;
+    struct native_spec spec;
+    struct sb_errctx *ctx;
+};
+
+static sb_err for_worker(struct sb_errctx *ctx, const char *what, struct sb_str name) {
+    name = sb_str_sub(name, 0, 100);
+    (void)sb_fail(ctx, SB_E_UNSUPPORTED, "%s%s%.*s is served by a Python worker", what,
+                  name.n ? " " : "", SB_ARG(name));
+    return SB_E_UNSUPPORTED;
+}
+
+static sb_err map_beneath(struct job *j, const char *rel, struct sb_mmap *out) {
+    struct sb_file f = SB_FILE_NONE;
+    int64_t size = 0;
+    SB_TRY(sb_file_open_beneath(&f, &j->dir, rel, SB_OPEN_READ, j->ctx));
+    sb_err err = sb_file_size(&f, &size, j->ctx);
+    if (!err && size > SB_NATIVE_FILE_MAX)
+        err = sb_fail(j->ctx, SB_E_LIMIT, "%s has %lld bytes, native models at most %d", rel,
+                      (long long)size, SB_NATIVE_FILE_MAX);
+    if (!err) err = sb_mmap_open(out, &f, 0, false, j->ctx);
+    sb_file_close(&f);
+    return err;
+}
+
+static sb_err read_mlmodel(struct job *j) {
+    struct sb_mmap m = {0};
+    SB_TRY(map_beneath(j, "MLmodel", &m));
+    sb_err err = sb_mlmodel_parse(&j->mlmodel, sb_str_make(m.p, m.n), j->ctx);
+    sb_mmap_close(&m);
+    return err;
+}
+
+/* Maps the model's file and gives the arena its bound. */
+static sb_err open_model(struct job *j, struct sb_str path, struct sb_str *bytes) {
+    char rel[SB_MLMODEL_PATH_MAX + 1];
+    if (path.n == 0 || path.n > SB_MLMODEL_PATH_MAX)
+        return for_worker(j->ctx, "a model without a file of its own", SB_STR(""));
+    memcpy(rel, path.p, path.n);
+    rel[path.n] = 0;
+    SB_TRY(map_beneath(j, rel, &j->file));
+    *bytes = sb_str_make(j->file.p, j->file.n);
+    j->arena.max = sb_pickle_memory_max(j->file.n);
+    return SB_OK;
+}
+
+static sb_err read_sklearn(struct job *j) {
+    const struct sb_mlmodel_pyfunc *p = &j->mlmodel->pyfunc;
+    struct sb_str bytes;
+    if (p->predict_fn.n && !sb_str_is(p->predict_fn, "predict"))
+        return for_worker(j->ctx, "predict_fn", p->predict_fn);
+    SB_TRY(open_model(j, p->path, &bytes));
+    bool skops = sb_str_starts(bytes, SB_STR("PK\003\004"));
+    return native_sklearn_read(&j->spec, bytes, skops, &j->arena, j->ctx);
+}
+
+static sb_err read_xgboost(struct job *j) {
+    const struct sb_mlmodel_flavor *f = sb_mlmodel_flavor(j->mlmodel, "xgboost");
+    struct sb_str bytes, class_name = {0};
+    if (!f || !sb_json_get_str(f->keys, "model_class", &class_name))
+        return for_worker(j->ctx, "an XGBoost model without its model_class", SB_STR(""));
+    SB_TRY(open_model(j, j->mlmodel->pyfunc.path, &bytes));
+    return native_xgboost_read(&j->spec, bytes, class_name, &j->arena, j->ctx);
+}
+
+static sb_err read_model(struct job *j) {
+    struct sb_str loader = j->mlmodel->pyfunc.loader_module;
+    if (!j->mlmodel->pyfunc.present)
+        return for_worker(j->ctx, "a model without the python_function flavor", SB_STR(""));
+    if (sb_str_is(loader, "mlflow.sklearn")) return read_sklearn(j);
+    if (sb_str_is(loader, "mlflow.xgboost")) return read_xgboost(j);
+    return for_worker(j->ctx, "a model loaded by", loader);
+}
+
+static sb_err write_image(struct job *j, const char *path, struct sb_native_report *out) {
+    struct sb_image_writer w;
+    struct sb_str file;
+    sb_image_writer_init(&w, SB_NATIVE_FILE_MAX);
+    sb_image_begin(&w, SB_IMAGE_META);
+    native_meta_write(&w.out, &j->spec.meta);
+    sb_err err = sb_forest_compile(&w, &j->spec.ir, j->ctx);
+    if (!err) err = sb_image_finish(&w, &file);
+    struct sb_file f = SB_FILE_NONE;
+    const unsigned flags = SB_OPEN_WRITE | SB_OPEN_CREATE | SB_OPEN_TRUNC;
+    if (!err) err = sb_file_open(&f, path, flags, j->ctx);
+    if (!err) err = sb_file_pwrite(&f, file.p, file.n, 0, j->ctx);
+    if (!err) err = sb_file_sync(&f, j->ctx);
+    sb_file_close(&f);
+    if (!err) out->image_bytes = file.n;
+    sb_image_writer_fini(&w);
+    return err;
+}
+
+static void copy(char *to, size_t cap, struct sb_str s) {
+    size_t n = s.n < cap ? s.n : cap - 1;
+    memcpy(to, s.n ? s.p : "", n);
+    to[n] = 0;
+}
+
+static void report(const struct job *j, struct sb_native_report *out) {
+    if (j->mlmodel) copy(out->flavor, sizeof out->flavor, sb_mlmodel_main_flavor(j->mlmodel));
+    copy(out->class_name, sizeof out->class_name, j->spec.meta.class_name);
+    out->trees = j->spec.ir.ntrees;
+    for (uint32_t t = 0; t < j->spec.ir.ntrees; t++) out->nodes += j->spec.ir.trees[t].n;
+}
+
+sb_err sb_native_convert(const char *model_dir, const char *image_path,
+                         struct sb_native_report *out, struct sb_errctx *ctx) {
+    struct sb_errctx own = {0};
+    struct job j = {.dir = SB_FILE_NONE, .ctx = ctx ? ctx : &own};
+    struct sb_native_report rep = {0};
+    sb_arena_init(&j.arena, 0);
+    sb_err err = sb_file_open(&j.dir, model_dir, SB_OPEN_DIR, j.ctx);
+    if (!err) err = read_mlmodel(&j);
+    if (!err) err = read_model(&j);
+    if (!err) err = write_image(&j, image_path, &rep);
+    if (!err) {
+        rep.native = true;
+        report(&j, &rep);
+    } else if (err == SB_E_UNSUPPORTED) {
+        if (j.mlmodel) copy(rep.flavor, sizeof rep.flavor, sb_mlmodel_main_flavor(j.mlmodel));
+        copy(rep.reason, sizeof rep.reason, sb_str_of(sb_errctx_text(j.ctx, err)));
+        sb_errctx_reset(j.ctx);
+        err = SB_OK;
+    }
+    if (!err) *out = rep;
+    sb_mmap_close(&j.file);
+    sb_arena_fini(&j.arena);
+    sb_mlmodel_free(j.mlmodel);
+    sb_file_close(&j.dir);
+    return err;
+}

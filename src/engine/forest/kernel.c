@@ -1,0 +1,147 @@
+/* Walking trees and adding leaves.
+ *
+ * A walk is a chain of dependent loads, so one walk waits for memory most of the time; LANES of
+ * them side by side hide that. For one row the lanes are neighbouring trees, for many rows they are
+ * rows in one tree (its nodes then stay in the cache). Leaves point at themselves, so lanes that
+ * are done idle in place and no lane needs a branch. Sums are made after the walks, in tree order.
+ */
+#include "engine/forest/forest.h"
+
+#include <string.h>
+
+enum {
+    LANES = 8,
+    BLOCK = 128,                 /* rows that share one pass over the trees */
+    STRIDE = 4,                  /* steps between two looks at whether all lanes are done */
+    SUMS = SB_FOREST_GROUPS_MAX, /* on the stack: those of the rows of a pass */
+};
+
+/* One step of a walk. NaN compares false, which is right's side: with_nan adds the nodes whose
+ * default is left. */
+static inline uint32_t step(const struct sb_forest *f, const struct sb_forest_node *tree,
+                            const float *x, uint32_t at, bool with_nan) {
+    struct sb_forest_node n = tree[at];
+    float v = x[(n.word & (UINT32_MAX >> 1)) >> f->left_bits];
+    uint32_t left = n.word & ~(~UINT32_C(0) << f->left_bits);
+    uint32_t right = !(v <= n.t);
+    if (with_nan) right &= !((uint32_t)(v != v) & n.word >> 31);
+    return left + right;
+}
+
+/* Walks all lanes to their leaves: lane j goes through tree[j] with row x[j]. */
+static inline void walk(const struct sb_forest *f, const struct sb_forest_node *const *tree,
+                        const float *const *x, uint32_t depth, bool with_nan, uint32_t *at) {
+    for (int j = 0; j < LANES; j++) at[j] = 0;
+    for (uint32_t d = 0; d < depth;) {
+        uint32_t moved = 0;
+        for (uint32_t s = 0; s < STRIDE && d < depth; s++, d++) {
+            moved = 0;
+#pragma GCC unroll 8
+            for (int j = 0; j < LANES; j++) {
+                uint32_t next = step(f, tree[j], x[j], at[j], with_nan);
+                moved |= next ^ at[j];
+                at[j] = next;
+            }
+        }
+        if (!moved) break;
+    }
+}
+
+static void add_leaf(const struct sb_forest *f, const struct sb_forest_tree *t, uint32_t leaf,
+                     float *sum32, double *sum64) {
+    size_t node = (size_t)t->root + leaf;
+    if (f->width == 1) {
+        if (f->f32)
+            sum32[t->group] += ((const float *)f->values)[node];
+        else
+            sum64[t->group] += ((const double *)f->values)[node];
+        return;
+    }
+    size_t row = (size_t)f->slots[node] * f->width;
+    for (uint32_t k = 0; k < f->width; k++) {
+        if (f->f32)
+            sum32[k] += ((const float *)f->values)[row + k];
+        else
+            sum64[k] += ((const double *)f->values)[row + k];
+    }
+}
+
+/* One row: lanes are trees. */
+static inline void sum_row(const struct sb_forest *f, const float *x, bool with_nan, float *sum32,
+                           double *sum64) {
+    const struct sb_forest_node *tree[LANES];
+    const float *rows[LANES];
+    uint32_t at[LANES];
+    for (int j = 0; j < LANES; j++) rows[j] = x;
+    for (uint32_t t = 0; t < f->ntrees; t += LANES) {
+        uint32_t n = f->ntrees - t < LANES ? f->ntrees - t : LANES, depth = 0;
+        for (uint32_t j = 0; j < LANES; j++) {
+            const struct sb_forest_tree *rec = &f->trees[t + (j < n ? j : n - 1)];
+            tree[j] = f->nodes + rec->root;
+            if (rec->depth > depth) depth = rec->depth;
+        }
+        walk(f, tree, rows, depth, with_nan, at);
+        for (uint32_t j = 0; j < n; j++) add_leaf(f, &f->trees[t + j], at[j], sum32, sum64);
+    }
+}
+
+/* A block of rows: trees outside, lanes are rows. */
+static inline void sum_block(const struct sb_forest *f, const float *x, size_t nrows, bool with_nan,
+                             float *sum32, double *sum64) {
+    const struct sb_forest_node *tree[LANES];
+    const float *rows[LANES];
+    uint32_t at[LANES];
+    for (uint32_t t = 0; t < f->ntrees; t++) {
+        const struct sb_forest_tree *rec = &f->trees[t];
+        for (int j = 0; j < LANES; j++) tree[j] = f->nodes + rec->root;
+        for (size_t r = 0; r < nrows; r += LANES) {
+            size_t n = nrows - r < LANES ? nrows - r : LANES;
+            for (size_t j = 0; j < LANES; j++)
+                rows[j] = x + (r + (j < n ? j : n - 1)) * f->nfeatures;
+            walk(f, tree, rows, rec->depth, with_nan, at);
+            for (size_t j = 0; j < n; j++)
+                add_leaf(f, rec, at[j], sum32 + (r + j) * f->ngroups, sum64 + (r + j) * f->ngroups);
+        }
+    }
+}
+
+/* Sums of up to BLOCK rows. Float sums are kept as floats in scratch and widened into out. */
+static void sum_rows(const struct sb_forest *f, const float *x, size_t nrows, bool has_nan,
+                     float *scratch, double *out) {
+    for (size_t r = 0; r < nrows; r++)
+        for (uint32_t g = 0; g < f->ngroups; g++) {
+            if (f->f32)
+                scratch[r * f->ngroups + g] = (float)f->base[g];
+            else
+                out[r * f->ngroups + g] = f->base[g];
+        }
+    if (nrows < LANES) {
+        for (size_t r = 0; r < nrows; r++) {
+            size_t at = r * f->ngroups;
+            const float *row = x + r * f->nfeatures;
+            if (has_nan)
+                sum_row(f, row, true, scratch + at, out + at);
+            else
+                sum_row(f, row, false, scratch + at, out + at);
+        }
+    } else if (has_nan) {
+        sum_block(f, x, nrows, true, scratch, out);
+    } else {
+        sum_block(f, x, nrows, false, scratch, out);
+    }
+    if (f->f32)
+        for (size_t i = 0; i < nrows * f->ngroups; i++) out[i] = (double)scratch[i];
+}
+
+void sb_forest_sum(const struct sb_forest *f, const float *rows, size_t nrows, bool has_nan,
+                   double *out) {
+    /* Float sums need a place of their own; with many outputs fewer rows share a pass. */
+    float scratch[SUMS];
+    size_t block = BLOCK;
+    while (block > 1 && block * f->ngroups > SUMS) block /= 2;
+    SB_ASSERT(block * f->ngroups <= SUMS);
+    for (size_t r = 0; r < nrows; r += block) {
+        size_t n = nrows - r < block ? nrows - r : block;
+        sum_rows(f, rows + r * f->nfeatures, n, has_nan, scratch, out + r * f->ngroups);
+    }
+}

@@ -26,8 +26,10 @@ SB_MUST_CHECK sb_err sb_source_check_path(struct sb_str path, struct sb_arena *a
  */
 bool sb_source_is_local(struct sb_str uri);
 
-/* Source of a model version: sb_source_check_uri, and if it is local it must lie in root (the run's
- * or logged model's own artifact URI; absent = there is none, refused). */
+/* Source of a model version: sb_source_check_uri, and if it is local or held by this server
+ * (mlflow-artifacts:, also by its http route), it must lie in root: the artifact URI of the run or
+ * logged model it is said to come from; absent = there is none, refused. Looks at no file: symbolic
+ * links are the business of whoever opens the path. */
 SB_MUST_CHECK sb_err sb_source_check_version(struct sb_str source, struct sb_str root,
                                              struct sb_arena *arena, struct sb_errctx *ctx);
 

@@ -119,23 +119,24 @@ test: V := $(V)
 test: $(TESTS)
 	@tools/run-unit-tests $(TESTS)
 
-# The server that tests/api/test_http.py drives.
-HTTP_ECHO_LIBS := $(foreach d,engine/http codec loop sys base,$(call archive,$(d))) $(B)/lib/llhttp.a
-$(B)/tests/http_echo: $(B)/tests/api/http_echo.o $(HTTP_ECHO_LIBS)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(HTTP_ECHO_LIBS) -Wl,--end-group $(LDLIBS)
+# ---- programs that tests and benches drive: build/V/tests/NAME, from one C file each ----
+# tool,NAME,SOURCE,FOLDER: linked with FOLDER and the layers below it.
+define tool
+$(B)/tests/$(1): $(B)/$(2:.c=.o) $(foreach d,$(call closure,$(3)),$(call archive,$(d))) $(B)/lib/llhttp.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS)
+TOOLS += $(B)/tests/$(1)
+endef
+$(eval $(call tool,http_echo,tests/api/http_echo.c,engine/http))
+$(eval $(call tool,worker_tool,tests/api/worker_tool.c,domain/worker))
+$(eval $(call tool,predict_tool,tests/exact/predict_tool.c,domain/native))
+$(eval $(call tool,journal_bench,bench/journal_bench.c,engine/journal))
+.PHONY: tools
+tools: $(TOOLS)
 
-# The program that tests/api/test_worker.py drives.
-WORKER_TOOL_LIBS := $(foreach d,domain/worker domain/model loop codec sys base,$(call archive,$(d)))
-$(B)/tests/worker_tool: $(B)/tests/api/worker_tool.o $(WORKER_TOOL_LIBS)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(WORKER_TOOL_LIBS) -Wl,--end-group $(LDLIBS)
-
-# The program that tests/exact/test_exact.py drives.
-PREDICT_TOOL_LIBS := $(foreach d,$(call closure,domain/native),$(call archive,$(d)))
-$(B)/tests/predict_tool: $(B)/tests/exact/predict_tool.o $(PREDICT_TOOL_LIBS)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(PREDICT_TOOL_LIBS) -Wl,--end-group $(LDLIBS)
+# ---- ratios against named peers ----
+bench: all $(TOOLS)
+	bench/run.py
 
 # ---- fuzz targets ----
 FUZZ := $(FUZZSRC:fuzz/%.c=$(B)/fuzz/%)

@@ -86,7 +86,7 @@ def bench_scoring(o):
 # ---- the journal against dd ----
 
 def bench_journal(o):
-    tool = ROOT / "build/release/bench/journal_bench"
+    tool = ROOT / "build/release/tests/journal_bench"
     total = 256 << 20
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sibyl-bench-journal-", dir=ROOT / "build"))
     ours, theirs = [], []

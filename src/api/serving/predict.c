@@ -408,21 +408,22 @@ void sb_serving_invocations_default(struct sb_http_req *r) {
     predict(r, (struct sb_str){0}, &sb_dialect_mlflow);
 }
 
-/* The server has answered by itself: refused by admission before a handler saw it (no call yet), or
- * its deadline passed. The event is all that is left to do. */
-void sb_serving_on_refused(void *app, const struct sb_http_req *r, int status) {
+/* The server has answered by itself: refused by admission, or the deadline passed (maybe before the
+ * body was whole, so that there is no call yet). The event is all that is left to do. */
+void sb_serving_on_refused(void *app, const struct sb_http_req *request, int status) {
     SB_UNUSED(app);
-    bool deadline = r->user != NULL;
-    struct call *c =
-        deadline ? r->user : call_new((struct sb_http_req *)(uintptr_t)r, &sb_dialect_rows);
-    if (c->waits || c->refused) return; /* its event is on its way already */
-    if (!deadline) {
+    struct sb_http_req *r = (struct sb_http_req *)(uintptr_t)request;
+    if (!r->route || !(r->route->flags & SB_HTTP_ADMIT)) return;
+    struct call *c = r->user;
+    if (!c) {
+        c = call_new(r, &sb_dialect_rows);
         c->event.head = route_head(c, r->nparams ? bounded(r->params[0]) : (struct sb_str){0});
     }
+    if (c->waits || c->refused) return; /* its event is on its way already */
     c->refused = true;
     struct sb_errctx ctx = {0};
-    sb_err err = deadline ? sb_fail(&ctx, SB_E_TIMEOUT, "no answer before the deadline")
-                          : sb_fail(&ctx, SB_E_BUSY, "refused: too many requests wait");
+    sb_err err = status == 504 ? sb_fail(&ctx, SB_E_TIMEOUT, "no answer before the deadline")
+                               : sb_fail(&ctx, SB_E_BUSY, "refused: too many requests wait");
     struct sb_event e = event_of(c, err, 0);
     e.http_status = status;
     e.error = sb_str_of(ctx.msg);

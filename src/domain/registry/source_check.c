@@ -180,10 +180,12 @@ sb_err sb_source_check_version(struct sb_str source, struct sb_str root, struct 
     struct sb_str s, r;
     SB_TRY(decode_fully(source, arena, &s));
     SB_TRY(check_decoded(s, ctx));
-    /* Both spellings must agree on what they are: an encoded scheme makes a local path of it. */
-    bool local = sb_source_is_local(source) || sb_source_is_local(s);
+    /* Both spellings must agree on what they are: a scheme may not hide in an encoding. */
+    if (!sb_str_eq(sb_uri_parts_of(source).scheme, sb_uri_parts_of(s).scheme))
+        return sb_fail(ctx, SB_E_DENIED, "has an encoded scheme");
+    bool local = sb_source_is_local(s);
     if (!local && !sb_source_is_proxied(s)) return SB_OK;
     SB_TRY(decode_fully(root, arena, &r));
-    if (r.n && within(s, r) && sb_source_is_local(source) == sb_source_is_local(s)) return SB_OK;
+    if (r.n && within(s, r)) return SB_OK;
     return sb_fail(ctx, SB_E_DENIED, "is not inside the artifacts of its run or logged model");
 }

@@ -61,7 +61,7 @@ sb_err sb_gunzip_add(struct sb_gunzip *g, struct sb_str in, struct sb_buf *to) {
         uInt part = left > INT_MAX ? INT_MAX : (uInt)left;
         z->next_in = (Bytef *)(uintptr_t)from;
         z->avail_in = part;
-        size_t n;
+        size_t n = 0;
         SB_TRY(step(g, to, &n));
         size_t used = part - z->avail_in;
         from += used;

@@ -24,7 +24,8 @@ SB_MUST_CHECK sb_err sb_gunzip_add(struct sb_gunzip *g, struct sb_str in, struct
 SB_MUST_CHECK sb_err sb_gunzip_end(const struct sb_gunzip *g);
 void sb_gunzip_fini(struct sb_gunzip *g);
 
-/* Appends one member that holds `in`; level 1 (fast) to 9. */
+/* Appends one member that holds `in`; level 1 (fast) to 9. The buffer's maximum must leave room for
+ * the worst case, a little over in.n, else SB_E_LIMIT. */
 SB_MUST_CHECK sb_err sb_gzip(struct sb_str in, int level, struct sb_buf *to);
 
 #endif

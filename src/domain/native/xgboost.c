@@ -28,7 +28,7 @@ static const struct objective {
     {"rank:ndcg", SB_FOREST_IDENTITY, LINK_IDENTITY, false},
     {"rank:map", SB_FOREST_IDENTITY, LINK_IDENTITY, false},
     {"rank:pairwise", SB_FOREST_IDENTITY, LINK_IDENTITY, false},
-    {"binary:logitraw", SB_FOREST_IDENTITY, LINK_LOGIT, false},
+    {"binary:logitraw", SB_FOREST_IDENTITY, LINK_IDENTITY, false},
     {"reg:logistic", SB_FOREST_SIGMOID, LINK_LOGIT, true},
     {"binary:logistic", SB_FOREST_SIGMOID, LINK_LOGIT, true},
     {"binary:hinge", SB_FOREST_HINGE, LINK_IDENTITY, false},

@@ -144,24 +144,41 @@ static bool take_zone(struct sb_str *s, int *seconds) {
     return s->n == 0 && h < 24 && m < 60;
 }
 
-bool sb_time_parse(struct sb_str s, int64_t *ns) {
-    int year, month, day, h = 0, m = 0, sec = 0, frac = 0, zone = 0;
-    if (!take_number(&s, 4, &year) || !take_char(&s, '-') || !take_number(&s, 2, &month) ||
-        !take_char(&s, '-') || !take_number(&s, 2, &day))
+static bool take_date(struct sb_str *s, int64_t *days) {
+    int year, month, day;
+    if (!take_number(s, 4, &year) || !take_char(s, '-') || !take_number(s, 2, &month) ||
+        !take_char(s, '-') || !take_number(s, 2, &day))
         return false;
     if (month < 1 || month > 12 || day < 1 || day > sb_days_in_month(year, month)) return false;
+    *days = sb_days_from_date(year, month, day);
+    return true;
+}
+
+/* hh:mm, then :ss and a fraction or not. */
+static bool take_clock(struct sb_str *s, int *seconds, int *ns) {
+    int h, m, sec = 0;
+    if (!take_number(s, 2, &h) || !take_char(s, ':') || !take_number(s, 2, &m)) return false;
+    if (take_char(s, ':')) {
+        if (!take_number(s, 2, &sec)) return false;
+        if (take_char(s, '.') && !take_fraction(s, ns)) return false;
+    }
+    *seconds = h * 3600 + m * 60 + sec;
+    return h < 24 && m < 60 && (sec < 60 || (sec == 60 && m == 59));
+}
+
+bool sb_time_parse(struct sb_str s, int64_t *ns) {
+    int64_t days, out;
+    int seconds = 0, frac = 0, zone = 0;
+    if (!take_date(&s, &days)) return false;
     if (s.n) {
         if (!take_char(&s, 'T') && !take_char(&s, 't') && !take_char(&s, ' ')) return false;
-        if (!take_number(&s, 2, &h) || !take_char(&s, ':') || !take_number(&s, 2, &m)) return false;
-        if (take_char(&s, ':')) {
-            if (!take_number(&s, 2, &sec)) return false;
-            if (take_char(&s, '.') && !take_fraction(&s, &frac)) return false;
-        }
-        if (!take_zone(&s, &zone)) return false;
-        if (h > 23 || m > 59 || sec > 60 || (sec == 60 && m != 59)) return false;
+        if (!take_clock(&s, &seconds, &frac) || !take_zone(&s, &zone)) return false;
     }
-    int64_t t = sb_days_from_date(year, month, day) * 86400 + h * 3600 + m * 60 + sec - zone;
-    int64_t out;
+    int64_t t = days * 86400 + seconds - zone;
+    if (t < 0 && frac) { /* towards 0, so that the smallest stamp does not overflow on the way */
+        t++;
+        frac -= (int)SB_SEC;
+    }
     if (__builtin_mul_overflow(t, SB_SEC, &out) || __builtin_add_overflow(out, frac, &out))
         return false;
     *ns = out;

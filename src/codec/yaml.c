@@ -89,56 +89,62 @@ static bool resolve_int(struct sb_str s, struct sb_json *v) {
         fits = fits && !__builtin_mul_overflow(w, (uint64_t)base, &w) &&
                !__builtin_add_overflow(w, (uint64_t)digit, &w);
     }
-    v->type = SB_JSON_NUMBER;
     v->is_int = fits && w <= (uint64_t)INT64_MAX + neg;
     v->i = !v->is_int ? 0 : neg ? (int64_t)(0 - w) : (int64_t)w;
     v->d = v->is_int ? (double)v->i : neg ? -d : d;
     return any;
 }
 
-/* PyYAML's form: digits, a point, and an exponent only with its sign. Rewritten as a JSON number.
- */
+/* Digits of s from *i on, without their underscores, at to; returns how many. */
+static size_t copy_digits(struct sb_str s, size_t *i, char *to) {
+    size_t n = 0;
+    for (; *i < s.n && (digit_value(s.p[*i]) < 10 || s.p[*i] == '_'); ++*i) {
+        if (s.p[*i] != '_') to[n++] = s.p[*i];
+    }
+    return n;
+}
+
+static bool resolve_nonfinite(struct sb_str s, struct sb_json *v) {
+    bool sign = s.n && (s.p[0] == '-' || s.p[0] == '+');
+    if (one_of(sb_str_sub(s, sign, s.n), ".inf .Inf .INF")) {
+        v->d = s.p[0] == '-' ? -HUGE_VAL : HUGE_VAL;
+        return true;
+    }
+    v->d = (double)NAN;
+    return one_of(s, ".nan .NaN .NAN");
+}
+
+/* PyYAML's form: digits, a point, and an exponent only with its sign. Read as a JSON number, which
+ * has digits on both sides of the point and no zeros before them. */
 static bool resolve_float(struct sb_str s, struct sb_json *v) {
-    char text[128];
-    size_t n = 0, whole = 0, frac = 0, i = 0;
+    char text[128], digits[128];
+    size_t n = 0, i = 0;
     if (s.n > sizeof text - 8) return false;
-    bool neg = s.n && s.p[0] == '-';
+    if (s.n && s.p[0] == '-') text[n++] = '-';
     if (s.n && (s.p[0] == '-' || s.p[0] == '+')) i++;
-    v->type = SB_JSON_NUMBER;
-    struct sb_str rest = sb_str_sub(s, i, s.n);
-    if (one_of(rest, ".inf .Inf .INF")) {
-        v->d = neg ? -HUGE_VAL : HUGE_VAL;
-        return true;
-    }
-    if (one_of(s, ".nan .NaN .NAN")) {
-        v->d = (double)NAN;
-        return true;
-    }
-    if (neg) text[n++] = '-';
-    size_t first = n;
-    for (; i < s.n && (digit_value(s.p[i]) < 10 || (s.p[i] == '_' && whole)); i++) {
-        if (s.p[i] == '_') continue;
-        whole++;
-        if (n > first && text[first] == '0') n = first;
-        text[n++] = s.p[i];
-    }
+    if (i < s.n && s.p[i] == '_') return false;
+    size_t whole = copy_digits(s, &i, digits), zeros = 0;
+    while (zeros + 1 < whole && digits[zeros] == '0') zeros++;
+    memcpy(text + n, whole ? digits + zeros : "0", whole ? whole - zeros : 1);
+    n += whole ? whole - zeros : 1;
     if (i == s.n || s.p[i++] != '.') return false;
-    if (!whole) text[n++] = '0';
     text[n++] = '.';
-    for (; i < s.n && (digit_value(s.p[i]) < 10 || s.p[i] == '_'); i++) {
-        if (s.p[i] == '_') continue;
-        frac++;
-        text[n++] = s.p[i];
-    }
-    if (!whole && !frac) return false;
-    if (!frac) text[n++] = '0';
-    if (i < s.n && (s.p[i] | 0x20) == 'e') {
-        if (i + 1 == s.n || (s.p[i + 1] != '-' && s.p[i + 1] != '+')) return false;
+    size_t fraction = copy_digits(s, &i, text + n);
+    if (!whole && !fraction) return false;
+    n += fraction;
+    if (!fraction) text[n++] = '0';
+    if (i + 1 < s.n && (s.p[i] | 0x20) == 'e' && (s.p[i + 1] == '-' || s.p[i + 1] == '+')) {
         memcpy(text + n, s.p + i, s.n - i);
         n += s.n - i;
         i = s.n;
     }
     return i == s.n && sb_double_parse(sb_str_make(text, n), &v->d);
+}
+
+static bool resolve_number(struct sb_str s, struct sb_json *v) {
+    if (resolve_int(s, v)) return true;
+    v->is_int = false;
+    return resolve_float(s, v) || resolve_nonfinite(s, v);
 }
 
 /* The type of a plain scalar. v->s is its text already. */
@@ -152,8 +158,7 @@ static void resolve(struct sb_json *v) {
         v->type = SB_JSON_TRUE;
     } else if (one_of(s, "no No NO false False FALSE off Off OFF")) {
         v->type = SB_JSON_FALSE;
-    } else if (resolve_int(s, &number) ||
-               (number = (struct sb_json){0}, resolve_float(s, &number))) {
+    } else if (resolve_number(s, &number)) {
         double d;
         v->type = SB_JSON_NUMBER;
         v->is_int = number.is_int;

@@ -2,10 +2,10 @@
 
 #include "base/compiler.h"
 
-static const struct sb_sys_hook *_Atomic current;
+static const struct sb_sys_hook *current; /* atomic access only */
 
 void sb_sys_fault_hook(const struct sb_sys_hook *hook) {
-    current = hook;
+    __atomic_store_n(&current, hook, __ATOMIC_SEQ_CST);
 }
 
 int sb_sys_fault(struct sb_sys_op *op) {

@@ -141,6 +141,7 @@ static sb_err find_route(struct call *c, struct sb_str name) {
         return sb_fail(&c->ctx, SB_E_UNAVAILABLE, "no version of %s is live: %s", route->name,
                        route->failure ? route->failure : "it is still loading");
     c->live = sb_live_ref(route->primary);
+    if (route->shadow) c->shadow = sb_live_ref(route->shadow);
     c->event.head = sb_str_of(c->live->event_head);
     return SB_OK;
 }
@@ -192,66 +193,11 @@ static void compute(struct call *c) {
 
 /* ---- events and answer ---- */
 
-static struct sb_str write_input(struct call *c, size_t row) {
-    struct sb_buf *b = &c->lane->input;
-    sb_buf_reset(b);
-    const struct sb_batch *in = &c->batch;
-    bool declared = c->live && in->ncols == c->live->ninputs;
-    for (size_t i = 0; i < in->ncols; i++) {
-        const struct sb_column *col = &in->cols[i];
-        sb_buf_addc(b, i ? ',' : '{');
-        if (declared) {
-            sb_buf_adds(b, c->live->input_keys[i]);
-        } else {
-            sb_json_add_string(b, col->name);
-            sb_buf_addc(b, ':');
-        }
-        if (col->tokens && col->tokens[row].n)
-            sb_buf_adds(b, col->tokens[row]);
-        else
-            sb_column_add_json(b, col, row);
-    }
-    if (in->ncols) sb_buf_addc(b, '}');
-    return sb_buf_err(b) ? (struct sb_str){0} : sb_buf_view(b);
-}
-
-static struct sb_str write_prediction(struct call *c, size_t row) {
-    struct sb_buf *b = &c->lane->prediction;
-    const struct sb_result *out = &c->predict.out;
-    sb_buf_reset(b);
-    for (size_t i = 0; i < out->noutputs; i++) {
-        sb_buf_addc(b, i ? ',' : '{');
-        sb_json_add_string(b, out->outputs[i].name);
-        sb_buf_addc(b, ':');
-        sb_column_add_json(b, &out->outputs[i], row);
-    }
-    if (out->noutputs) sb_buf_addc(b, '}');
-    return sb_buf_err(b) ? (struct sb_str){0} : sb_buf_view(b);
-}
-
-static struct sb_str write_probabilities(struct call *c, size_t row) {
-    struct sb_buf *b = &c->lane->probabilities;
-    const struct sb_result *out = &c->predict.out;
-    sb_buf_reset(b);
-    for (size_t i = 0; i < out->nclasses; i++) {
-        sb_buf_addc(b, i ? ',' : '{');
-        sb_json_add_string(b, out->classes[i]);
-        sb_buf_addc(b, ':');
-        sb_json_add_double(b, out->proba[row * out->nclasses + i]);
-    }
-    if (out->nclasses) sb_buf_addc(b, '}');
-    return sb_buf_err(b) ? (struct sb_str){0} : sb_buf_view(b);
-}
-
-static uint64_t next_seq(struct sb_serving *s) {
-    return __atomic_fetch_add((uint64_t *)&s->seq, 1, __ATOMIC_RELAXED);
-}
-
 static struct sb_event event_of(struct call *c, sb_err err, size_t row) {
     struct sb_event e = {
         .wall_ms = c->wall_ms,
         .row = (uint32_t)row,
-        .seq = next_seq(c->lane->s),
+        .seq = sb_next_seq(c->lane->s),
         .status = event_status_of(err),
         .http_status = status_of(err),
         .queue_ns = c->predict.queue_ns,
@@ -272,13 +218,10 @@ static bool record_rows(struct call *c, sb_err err) {
     for (size_t row = 0; row < nrows; row++) {
         bool whole = !err || c->batch.nrows; /* else the request was not understood: c->row */
         struct sb_event e = event_of(c, err, whole || c->row < 0 ? row : (size_t)c->row);
-        struct row_json j = {.event_id = sb_str_make(e.id, SB_UUID_TEXT - 1)};
-        if (c->batch.nrows) e.input_json = j.input = write_input(c, row);
-        if (!err) {
-            e.prediction_json = j.prediction = write_prediction(c, row);
-            e.probabilities_json = j.probabilities = write_probabilities(c, row);
-            c->dialect->row(reply, c, row, &j);
-        }
+        struct row_json j =
+            sb_row_json(c->lane, c->live, &c->batch, err ? NULL : &c->predict.out, row);
+        sb_row_into_event(&j, &e);
+        if (!err) c->dialect->row(reply, c, row, &j);
         if (!sb_lane_record(c->lane, c, &e, &c->event)) return false;
     }
     if (!err) c->dialect->end(reply, c);
@@ -360,9 +303,13 @@ void sb_call_committed(struct call *c) {
     if (c->first_event_id[0] && !c->commit_err)
         sb_http_add_header(r, "X-Event-ID", sb_str_make(c->first_event_id, SB_UUID_TEXT - 1));
     if (c->status == 503) sb_http_add_header(r, "Retry-After", SB_STR("1"));
+    bool answered = c->status == 200 && !c->refused;
+    struct shadow *shadow = answered && c->shadow ? sb_shadow_prepare(c, c->shadow) : NULL;
     sb_live_unref(c->live);
+    sb_live_unref(c->shadow);
     sb_arena_fini(&c->own);
     sb_http_reply(r, c->status, NULL, c->reply); /* c's memory goes with it */
+    if (shadow) sb_shadow_run(shadow);
 }
 
 /* ---- handlers ---- */
@@ -427,6 +374,7 @@ void sb_serving_on_refused(void *app, const struct sb_http_req *request, int sta
     struct sb_event e = event_of(c, err, 0);
     e.http_status = status;
     e.error = sb_str_of(ctx.msg);
-    if (c->batch.nrows) e.input_json = write_input(c, 0);
+    struct row_json j = sb_row_json(c->lane, c->live, &c->batch, NULL, 0);
+    sb_row_into_event(&j, &e);
     if (sb_lane_record(c->lane, NULL, &e, &c->event)) count(c, err);
 }

@@ -70,6 +70,7 @@ sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o) 
         labels[3] = sb_str_of(sb_serving_outcomes[i]);
         s->unrouted[i] = sb_metrics_get(o->metrics, SB_METRIC_PREDICTIONS, labels);
     }
+    s->shadow_shed = sb_metrics_get(o->metrics, SB_METRIC_SHADOW_SHED, NULL);
     make_request_series(s);
     s->lanes = sb_calloc(o->nloops, sizeof *s->lanes);
     for (size_t i = 0; i < o->nloops; i++) sb_lane_init(&s->lanes[i], s, o->loops[i]);

@@ -13,8 +13,15 @@ struct call;
 
 /* The pieces of one row that its event and its answer share. */
 struct row_json {
-    struct sb_str event_id, input, prediction, probabilities;
+    struct sb_str event_id, input, prediction, probabilities; /* empty = there is none */
 };
+struct lane;
+/* rows.c: one row's pieces, in the lane's scratch until the next call. live NULL: no version met;
+ * in without rows: the request was not understood; out NULL: no answer. */
+struct row_json sb_row_json(struct lane *l, const struct sb_live *live, const struct sb_batch *in,
+                            const struct sb_result *out, size_t row);
+/* Gives the event its pieces, and the row its event's id. */
+void sb_row_into_event(struct row_json *j, struct sb_event *e);
 
 /* A request format: how a body becomes columns, and how an answer or an error is written. */
 struct dialect {
@@ -40,7 +47,8 @@ struct call {
     struct sb_http_req *r;
     struct lane *lane;
     const struct dialect *dialect;
-    struct sb_live *live; /* referenced; NULL when there is none */
+    struct sb_live *live;   /* referenced; NULL when there is none */
+    struct sb_live *shadow; /* the same */
     struct sb_batch batch;
     bool single; /* the body was one object, not a list */
     struct sb_predict predict;
@@ -88,6 +96,7 @@ struct lane {
     struct commit *free;                                   /* for reuse */
     unsigned in_flight;                                    /* submitted, not yet completed */
     size_t in_flight_bytes;                                /* of the events in them and in `open` */
+    unsigned shadows;                                      /* at work */
     struct sb_loop_tick tick;
     struct sb_timer refresh; /* lets go of old snapshots while idle */
 };
@@ -100,11 +109,17 @@ struct sb_serving {
     _Atomic uint64_t seq;
     const struct sb_http_server *http;
     int64_t started_ms;
+    struct sb_series *shadow_shed;
     struct sb_series *unrouted[SB_OUTCOMES]; /* of predictions that met no model */
     struct {                                 /* by place in sb_serving_routes */
         struct sb_series *by_class[SB_STATUS_CLASSES], *seconds;
     } requests[SB_ROUTES_MAX];
 };
+
+/* Numbers events in the order they are written. Any thread. */
+static inline uint64_t sb_next_seq(struct sb_serving *s) {
+    return __atomic_fetch_add((uint64_t *)&s->seq, 1, __ATOMIC_RELAXED);
+}
 
 struct lane *sb_lane_of(struct sb_serving *s, const struct sb_loop *loop);
 
@@ -114,6 +129,10 @@ bool sb_lane_record(struct lane *l, struct call *c, const struct sb_event *e,
                     const struct sb_event_request *r);
 void sb_lane_init(struct lane *l, struct sb_serving *s, struct sb_loop *loop);
 void sb_lane_fini(struct lane *l);
+
+/* shadow.c: before the reply, copies what the shadow needs (NULL: shed); after it, starts it. */
+struct shadow *sb_shadow_prepare(const struct call *c, struct sb_live *live);
+void sb_shadow_run(struct shadow *s);
 
 /* predict.c: the call's last event is durable, or could not be made so. */
 void sb_call_committed(struct call *c);

@@ -1,7 +1,5 @@
 #include "sys/fault.h"
 
-#include <stdatomic.h>
-
 #include "base/compiler.h"
 
 static const struct sb_sys_hook *current; /* atomic access only */
@@ -11,7 +9,7 @@ void sb_sys_fault_hook(const struct sb_sys_hook *hook) {
 }
 
 int sb_sys_fault(struct sb_sys_op *op) {
-    const struct sb_sys_hook *h = atomic_load_explicit(&current, memory_order_acquire);
+    const struct sb_sys_hook *h = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
     return SB_LIKELY(!h) ? 0 : h->call(h->self, op);
 }
 

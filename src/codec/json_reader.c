@@ -295,7 +295,7 @@ static sb_err string_at(struct sb_json_reader *r, const char *open, struct sb_st
                                 (unsigned)*p);
         if (out && !to) SB_TRY(escaped_room(r, start, p, &to));
         char piece[4];
-        size_t len, plain = (size_t)(p - run);
+        size_t len = 0, plain = (size_t)(p - run);
         SB_TRY(escape(r, &p, piece, &len));
         if (to) {
             memcpy(to + n, run, plain);

@@ -5,7 +5,10 @@
  * ROWS_FILE holds float64 row after row. OUTPUT gets one line per row: "error TEXT", or the
  * prediction (text of a label, or hex floats) and, after " | ", the probabilities as hex floats.
  * Each row is predicted alone and again in one batch with all rows that are accepted; if any bit
- * differs the tool fails. A model that is not native gives one line "worker REASON". */
+ * differs the tool fails. A model that is not native gives one line "worker REASON".
+ *
+ *     predict_tool convert MODEL_DIR IMAGE       the converter child
+ *     predict_tool child MODEL_DIR IMAGE         runs that child and says what it answered */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +138,24 @@ static bool run_model(const char *dir, const char *rows, size_t ncols, const cha
     return ok;
 }
 
-int main(void) {
+static int run_child(char **argv) {
+    struct sb_native_report rep;
+    struct sb_errctx ctx = {0};
+    sb_err err = sb_native_convert_child(argv[0], argv[2], argv[3], &rep, &ctx);
+    if (err)
+        printf("%s: %s\n", sb_err_name(err), sb_errctx_text(&ctx, err));
+    else if (!rep.native)
+        printf("worker: %s\n", rep.reason);
+    else
+        printf("native: %s %s %llu trees\n", rep.flavor, rep.class_name,
+               (unsigned long long)rep.trees);
+    return err ? 1 : 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "convert") == 0)
+        return sb_native_convert_main(argc - 1, argv + 1);
+    if (argc == 4 && strcmp(argv[1], "child") == 0) return run_child(argv);
     char line[8192], dir[2048], rows[2048], image[2048], output[2048];
     size_t ncols;
     bool ok = true;

@@ -26,7 +26,7 @@ const struct sb_native_class sb_native_classes[] = {
 };
 
 struct job {
-    struct sb_file dir;
+    const struct sb_file *dir;
     struct sb_mlmodel *mlmodel;
     struct sb_mmap file;
     struct sb_arena arena;
@@ -44,7 +44,7 @@ static sb_err for_worker(struct sb_errctx *ctx, const char *what, struct sb_str 
 static sb_err map_beneath(struct job *j, const char *rel, struct sb_mmap *out) {
     struct sb_file f = SB_FILE_NONE;
     int64_t size = 0;
-    SB_TRY(sb_file_open_beneath(&f, &j->dir, rel, SB_OPEN_READ, j->ctx));
+    SB_TRY(sb_file_open_beneath(&f, j->dir, rel, SB_OPEN_READ, j->ctx));
     sb_err err = sb_file_size(&f, &size, j->ctx);
     if (!err && size > SB_NATIVE_FILE_MAX)
         err = sb_fail(j->ctx, SB_E_LIMIT, "%s has %lld bytes, native models at most %d", rel,
@@ -103,20 +103,17 @@ static sb_err read_model(struct job *j) {
     return for_worker(j->ctx, "a model loaded by", loader);
 }
 
-static sb_err write_image(struct job *j, const char *path, struct sb_native_report *out) {
+static sb_err write_image(struct job *j, const struct sb_file *image,
+                          struct sb_native_report *out) {
     struct sb_image_writer w;
-    struct sb_str file;
+    struct sb_str file = {0};
     sb_image_writer_init(&w, SB_NATIVE_FILE_MAX);
     sb_image_begin(&w, SB_IMAGE_META);
     native_meta_write(&w.out, &j->spec.meta);
     sb_err err = sb_forest_compile(&w, &j->spec.ir, j->ctx);
     if (!err) err = sb_image_finish(&w, &file);
-    struct sb_file f = SB_FILE_NONE;
-    const unsigned flags = SB_OPEN_WRITE | SB_OPEN_CREATE | SB_OPEN_TRUNC;
-    if (!err) err = sb_file_open(&f, path, flags, j->ctx);
-    if (!err) err = sb_file_pwrite(&f, file.p, file.n, 0, j->ctx);
-    if (!err) err = sb_file_sync(&f, j->ctx);
-    sb_file_close(&f);
+    if (!err) err = sb_file_pwrite(image, file.p, file.n, 0, j->ctx);
+    if (!err) err = sb_file_sync(image, j->ctx);
     if (!err) out->image_bytes = file.n;
     sb_image_writer_fini(&w);
     return err;
@@ -135,16 +132,15 @@ static void report(const struct job *j, struct sb_native_report *out) {
     for (uint32_t t = 0; t < j->spec.ir.ntrees; t++) out->nodes += j->spec.ir.trees[t].n;
 }
 
-sb_err sb_native_convert(const char *model_dir, const char *image_path,
-                         struct sb_native_report *out, struct sb_errctx *ctx) {
+sb_err native_convert(const struct sb_file *dir, const struct sb_file *image,
+                      struct sb_native_report *out, struct sb_errctx *ctx) {
     struct sb_errctx own = {0};
-    struct job j = {.dir = SB_FILE_NONE, .ctx = ctx ? ctx : &own};
+    struct job j = {.dir = dir, .ctx = ctx ? ctx : &own};
     struct sb_native_report rep = {0};
     sb_arena_init(&j.arena, 0);
-    sb_err err = sb_file_open(&j.dir, model_dir, SB_OPEN_DIR, j.ctx);
-    if (!err) err = read_mlmodel(&j);
+    sb_err err = read_mlmodel(&j);
     if (!err) err = read_model(&j);
-    if (!err) err = write_image(&j, image_path, &rep);
+    if (!err) err = write_image(&j, image, &rep);
     if (!err) {
         rep.native = true;
         report(&j, &rep);
@@ -158,6 +154,25 @@ sb_err sb_native_convert(const char *model_dir, const char *image_path,
     sb_mmap_close(&j.file);
     sb_arena_fini(&j.arena);
     sb_mlmodel_free(j.mlmodel);
-    sb_file_close(&j.dir);
+    return err;
+}
+
+sb_err native_convert_open(struct sb_file *dir, struct sb_file *image, const char *model_dir,
+                           const char *image_path, struct sb_errctx *ctx) {
+    const unsigned flags = SB_OPEN_WRITE | SB_OPEN_CREATE | SB_OPEN_TRUNC;
+    *image = SB_FILE_NONE;
+    SB_TRY(sb_file_open(dir, model_dir, SB_OPEN_DIR, ctx));
+    sb_err err = sb_file_open(image, image_path, flags, ctx);
+    if (err) sb_file_close(dir);
+    return err;
+}
+
+sb_err sb_native_convert(const char *model_dir, const char *image_path,
+                         struct sb_native_report *out, struct sb_errctx *ctx) {
+    struct sb_file dir, image;
+    SB_TRY(native_convert_open(&dir, &image, model_dir, image_path, ctx));
+    sb_err err = native_convert(&dir, &image, out, ctx);
+    sb_file_close(&image);
+    sb_file_close(&dir);
     return err;
 }

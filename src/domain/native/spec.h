@@ -5,7 +5,9 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "domain/native/native.h"
 #include "engine/forest/ir.h"
+#include "sys/file.h"
 
 enum native_answer {
     NATIVE_VALUE,     /* the ensemble's values */
@@ -49,5 +51,13 @@ SB_MUST_CHECK sb_err native_sklearn_read(struct native_spec *out, struct sb_str 
 SB_MUST_CHECK sb_err native_xgboost_read(struct native_spec *out, struct sb_str file,
                                          struct sb_str class_name, struct sb_arena *arena,
                                          struct sb_errctx *ctx);
+
+/* The converter's two halves: opening what it needs, which the sandbox forbids later, and the
+ * conversion. */
+SB_MUST_CHECK sb_err native_convert_open(struct sb_file *dir, struct sb_file *image,
+                                         const char *model_dir, const char *image_path,
+                                         struct sb_errctx *ctx);
+SB_MUST_CHECK sb_err native_convert(const struct sb_file *dir, const struct sb_file *image,
+                                    struct sb_native_report *out, struct sb_errctx *ctx);
 
 #endif

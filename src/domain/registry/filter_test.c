@@ -1,5 +1,5 @@
 /* The filter and order_by languages, on rows: what is found, what is refused and how. */
-#include "domain/registry/fixture_test_int.h"
+#include "domain/registry/fixture_test.h"
 
 #include <math.h>
 

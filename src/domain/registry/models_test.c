@@ -1,5 +1,5 @@
 /* Registered models, versions, aliases, stages, sources. */
-#include "domain/registry/fixture_test_int.h"
+#include "domain/registry/fixture_test.h"
 
 static void make_model(struct fixture *f, const char *name) {
     struct sb_registered_model m;

@@ -1,48 +1,26 @@
 /* Page tokens: base64 of {"offset": n}. Opaque to clients, but a client may page on across a switch
  * between sibyl and a real server, so the form is MLflow's. */
+#include "codec/base64.h"
 #include "codec/json.h"
 #include "domain/registry/store_int.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static struct sb_str encode(struct sb_arena *a, struct sb_str in) {
-    char *out = sb_arena_alloc(a, (in.n + 2) / 3 * 4 + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < in.n; i += 3) {
-        size_t left = in.n - i;
-        uint32_t v = (uint32_t)(uint8_t)in.p[i] << 16;
-        if (left > 1) v |= (uint32_t)(uint8_t)in.p[i + 1] << 8;
-        if (left > 2) v |= (uint8_t)in.p[i + 2];
-        out[n++] = alphabet[v >> 18];
-        out[n++] = alphabet[(v >> 12) & 63];
-        out[n++] = left > 1 ? alphabet[(v >> 6) & 63] : '=';
-        out[n++] = left > 2 ? alphabet[v & 63] : '=';
-    }
-    out[n] = '\0';
-    return sb_str_make(out, n);
-}
+enum { TOKEN_MAX = 64 << 10 };
 
 static bool decode(struct sb_arena *a, struct sb_str in, struct sb_str *out) {
-    if (in.n == 0 || in.n % 4 != 0 || in.n > 64 << 10) return false;
-    char *to = sb_arena_alloc(a, in.n / 4 * 3 + 1);
-    size_t n = 0, pad = 0;
-    uint32_t v = 0;
-    for (size_t i = 0; i < in.n; i++) {
-        const char *at = in.p[i] ? strchr(alphabet, in.p[i]) : NULL;
-        if (in.p[i] == '=' && i + 2 >= in.n)
-            pad++;
-        else if (!at || pad)
-            return false;
-        v = v << 6 | (at ? (uint32_t)(at - alphabet) : 0);
-        if (i % 4 != 3) continue;
-        to[n++] = (char)(v >> 16);
-        to[n++] = (char)(v >> 8);
-        to[n++] = (char)v;
-        v = 0;
-    }
-    to[n -= pad] = '\0';
-    *out = sb_str_make(to, n);
+    if (in.n == 0 || in.n > TOKEN_MAX) return false;
+    uint8_t *to = sb_arena_alloc(a, sb_base64_room(in.n) + 1);
+    if (!sb_base64_decode(in, to, &out->n)) return false;
+    out->p = (const char *)to;
     return true;
+}
+
+struct sb_str sb_page_encode(struct sb_arena *a, struct sb_str json) {
+    struct sb_buf b;
+    sb_buf_init(&b, 4 << 20);
+    sb_base64_add(&b, json);
+    struct sb_str text = sb_str_of(sb_arena_printf(a, "%s", sb_buf_cstr(&b)));
+    sb_buf_fini(&b);
+    return text;
 }
 
 sb_err sb_page_decode(struct sb_registry_call *c, struct sb_str token, struct sb_json **out) {
@@ -53,10 +31,6 @@ sb_err sb_page_decode(struct sb_registry_call *c, struct sb_str token, struct sb
         return sb_call_invalid(c, "Invalid page token, decoded value=%s",
                                sb_text_json(c->arena, text));
     return SB_OK;
-}
-
-struct sb_str sb_page_encode(struct sb_arena *a, struct sb_str json) {
-    return encode(a, json);
 }
 
 sb_err sb_page_offset(struct sb_registry_call *c, const struct sb_json *token, int64_t *offset) {
@@ -81,7 +55,8 @@ sb_err sb_page_parse(struct sb_registry_call *c, struct sb_str token, int64_t *o
 }
 
 struct sb_str sb_page_make(struct sb_arena *a, int64_t offset) {
-    return encode(a, sb_str_of(sb_arena_printf(a, "{\"offset\": %lld}", (long long)offset)));
+    return sb_page_encode(a,
+                          sb_str_of(sb_arena_printf(a, "{\"offset\": %lld}", (long long)offset)));
 }
 
 sb_err sb_page_size(struct sb_registry_call *c, struct sb_opt_i64 asked, int64_t fallback,

@@ -1,23 +1,18 @@
 #include "domain/registry/source_check.h"
 
+#include "codec/hex.h"
 #include "domain/registry/source_int.h"
 
 /* ---- decoding ---- */
-
-static int hex(char ch) {
-    if (ch >= '0' && ch <= '9') return ch - '0';
-    if (ch >= 'a' && ch <= 'f') return ch - 'a' + 10;
-    if (ch >= 'A' && ch <= 'F') return ch - 'A' + 10;
-    return -1;
-}
 
 /* One round of percent-decoding in place; true when something was decoded. A '%' without two hex
  * digits stands for itself. */
 static bool decode_once(char *p, size_t *n) {
     size_t to = 0;
     for (size_t i = 0; i < *n; i++) {
-        if (p[i] == '%' && i + 2 < *n && hex(p[i + 1]) >= 0 && hex(p[i + 2]) >= 0) {
-            p[to++] = (char)(hex(p[i + 1]) << 4 | hex(p[i + 2]));
+        if (p[i] == '%' && i + 2 < *n && sb_hex_digit(p[i + 1]) >= 0 &&
+            sb_hex_digit(p[i + 2]) >= 0) {
+            p[to++] = (char)(sb_hex_digit(p[i + 1]) << 4 | sb_hex_digit(p[i + 2]));
             i += 2;
         } else {
             p[to++] = p[i];

@@ -1,5 +1,6 @@
 /* Text helpers: lengths as Python counts them, ids, made-up names, page tokens. */
 #include "base/random.h"
+#include "codec/hex.h"
 #include "codec/json.h"
 #include "domain/registry/store_int.h"
 
@@ -46,16 +47,12 @@ struct sb_str sb_text_join(struct sb_arena *a, struct sb_str root, const char *c
 }
 
 struct sb_str sb_text_uuid(struct sb_arena *a, const char *prefix) {
-    static const char digits[] = "0123456789abcdef";
     uint8_t id[16];
+    char hex[33];
     sb_random_bytes(id, sizeof id);
     id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* RFC 9562 section 5.4: version 4, variant 10 */
     id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
-    char hex[33];
-    for (size_t i = 0; i < 16; i++) {
-        hex[2 * i] = digits[id[i] >> 4];
-        hex[2 * i + 1] = digits[id[i] & 15];
-    }
+    sb_hex_encode(hex, id, sizeof id);
     hex[32] = '\0';
     return sb_str_of(sb_arena_printf(a, "%s%s", prefix, hex));
 }

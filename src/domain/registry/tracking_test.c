@@ -1,5 +1,5 @@
 /* Experiments, runs, logging, datasets, logged models. */
-#include "domain/registry/fixture_test_int.h"
+#include "domain/registry/fixture_test.h"
 
 #include <float.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* A registry in a temporary folder, with a clock that tests step. For test programs. */
-#ifndef SB_DOMAIN_REGISTRY_FIXTURE_TEST_INT_H
-#define SB_DOMAIN_REGISTRY_FIXTURE_TEST_INT_H
+#ifndef SB_DOMAIN_REGISTRY_FIXTURE_TEST_H
+#define SB_DOMAIN_REGISTRY_FIXTURE_TEST_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -35,8 +35,9 @@ static inline void sb_buf_commit(struct sb_buf *b, size_t n) {
 }
 
 static inline void sb_buf_add(struct sb_buf *b, const void *p, size_t n) {
+    if (!n) return;
     char *to = sb_buf_reserve(b, n);
-    if (to && n) {
+    if (to) {
         memcpy(to, p, n);
         b->n += n;
     }

@@ -2,7 +2,6 @@
 #ifndef SB_LOOP_LISTEN_H
 #define SB_LOOP_LISTEN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,9 +16,5 @@ SB_MUST_CHECK sb_err sb_listen_tcp(const char *host, uint16_t port, int *fds, si
 
 /* The same check and message without keeping the port. Port 0 is always fine. */
 SB_MUST_CHECK sb_err sb_listen_check(const char *host, uint16_t port, struct sb_errctx *ctx);
-
-/* "nginx (pid 812)" for the process that listens on this TCP port, from /proc; false when it cannot
- * be found (another user's process). */
-bool sb_listen_holder(uint16_t port, char *out, size_t n);
 
 #endif

@@ -52,8 +52,12 @@ struct sb_journal_group {
     int64_t base_offset; /* offset of the first record */
     int64_t durable_ns;  /* sb_mono_ns when the sync returned */
 
-    struct sb_journal_group *next; /* the journal's */
-    _Atomic int state;             /* the journal's */
+    /* the journal's */
+    struct sb_journal_group *next;
+    uint64_t ticket;
+    size_t record_at, value_at;
+    uint32_t guess; /* bytes of the value before */
+    uint8_t length_width, value_width;
 };
 
 void sb_journal_group_init(struct sb_journal_group *g);

@@ -69,6 +69,7 @@ static sb_err choose_name(struct sb_registry_call *c, struct sb_str name, struct
     return SB_OK;
 }
 
+/* A real server cannot read a run without a user or a start: absent ones are "" and 0, as there. */
 static sb_err create_in(struct sb_tx *tx, const struct sb_run_new *in, int64_t experiment_id,
                         struct sb_str name, struct sb_run *out) {
     struct sb_experiment e;
@@ -81,8 +82,9 @@ static sb_err create_in(struct sb_tx *tx, const struct sb_run_new *in, int64_t e
                       "entry_point_name, user_id, status, start_time, source_version, "
                       "lifecycle_stage, artifact_uri, experiment_id) VALUES (?, ?, 'UNKNOWN', '', "
                       "'', ?, 'RUNNING', ?, '', 'active', ?, ?)",
-                      sb_sql_text(id), sb_sql_text(name), sb_sql_text(in->user_id),
-                      sb_sql_opt(in->start_time), sb_sql_text(uri), sb_sql_int(experiment_id)));
+                      sb_sql_text(id), sb_sql_text(name),
+                      sb_sql_text(in->user_id.p ? in->user_id : SB_STR("")),
+                      sb_sql_int(in->start_time.v), sb_sql_text(uri), sb_sql_int(experiment_id)));
     for (size_t i = 0; i < in->tags.n; i++)
         SB_TRY(sb_run_put_tag(tx, id, in->tags.v[i].key, in->tags.v[i].value));
     SB_TRY(sb_run_put_tag(tx, id, SB_STR("mlflow.runName"), name));

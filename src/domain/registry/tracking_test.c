@@ -157,6 +157,10 @@ static void a_new_run_has_its_defaults(void **state) {
     IS(run.tags.v[0].key, "mlflow.runName");
     IS(run.tags.v[0].value, run.info.name.p);
     assert_in_range(run.info.name.n, 5, 20);
+    in.start_time = (struct sb_opt_i64){0};
+    OK(sb_registry_run_create(&f->c, &in, &run));
+    IS(run.info.user_id, ""); /* never NULL: a real server could not read the run */
+    assert_true(run.info.start_time.has);
     in.experiment_id = S("99");
     FAILS(sb_registry_run_create(&f->c, &in, &run), RESOURCE_DOES_NOT_EXIST, "id=99");
 }

@@ -40,7 +40,7 @@ static void histograms_are_cumulative_in_seconds(void **state) {
     sb_series_observe(s, 50 * SB_US);
     sb_series_observe(s, 50 * SB_US + 1);
     sb_series_observe(s, 90 * SB_SEC);
-    assert_true(exposes(m, "le=\"5e-05\"} 1\n"));
+    assert_true(exposes(m, "le=\"5e-5\"} 1\n"));
     assert_true(exposes(m, "le=\"0.0001\"} 2\n"));
     assert_true(exposes(m, "le=\"60.0\"} 2\n"));
     assert_true(exposes(m, "le=\"+Inf\"} 3\n"));

@@ -206,7 +206,8 @@ static sb_err load_settings(struct parse *p, struct sb_errctx *ctx) {
     struct sb_config *c = &p->cli->config;
     const char *file = p->config_file ? p->config_file : getenv("SIBYL_CONFIG");
     if (file && *file) SB_TRY(load_file(c, file, ctx));
-    SB_TRY(sb_config_env(c, environment, ctx));
+    for (const struct sb_setting *s = sb_settings; s->key; s++)
+        if (sb_command_takes(p->cli->command, s)) SB_TRY(sb_config_env(c, s, environment, ctx));
     for (size_t i = 0; i < p->ngiven; i++) {
         const char *origin = sb_arena_printf(&c->arena, "--%s", p->given[i].flag);
         SB_TRY(

@@ -91,9 +91,9 @@ SB_MUST_CHECK sb_err sb_config_set(struct sb_config *c, const struct sb_setting 
 /* A YAML document; file is its name for messages. Unknown keys are refused with the nearest one. */
 SB_MUST_CHECK sb_err sb_config_yaml(struct sb_config *c, struct sb_str text, const char *file,
                                     struct sb_errctx *ctx);
-/* get is getenv or a test's own. An empty variable counts as unset. */
-SB_MUST_CHECK sb_err sb_config_env(struct sb_config *c, const char *(*get)(const char *name),
-                                   struct sb_errctx *ctx);
+/* One setting from its variables. get is getenv or a test's own. An empty one counts as unset. */
+SB_MUST_CHECK sb_err sb_config_env(struct sb_config *c, const struct sb_setting *s,
+                                   const char *(*get)(const char *name), struct sb_errctx *ctx);
 /* After all sources: adds port_offset, fills what depends on other settings and refuses what does
  * not go together (a listener that others can reach without authentication, two on one port). */
 SB_MUST_CHECK sb_err sb_config_finish(struct sb_config *c, struct sb_errctx *ctx);

@@ -8,29 +8,25 @@
 
 /* ---- environment ---- */
 
-sb_err sb_config_env(struct sb_config *c, const char *(*get)(const char *name),
-                     struct sb_errctx *ctx) {
-    for (const struct sb_setting *s = sb_settings; s->key; s++) {
-        char own[64], origin[80];
-        sb_setting_env(s, own);
-        const char *names[1 + SB_COUNT(s->env)] = {own, s->env[0], s->env[1], s->env[2]};
-        for (size_t i = 0; i < SB_COUNT(names) && names[i]; i++) {
-            const char *value = get(names[i]);
-            if (!value || !*value) continue;
-            /* Python's names for levels are upper case: LOG_LEVEL=INFO */
-            char lower[64];
-            if (s->type == SB_SETTING_CHOICE && strlen(value) < sizeof lower) {
-                size_t n = 0;
-                for (; value[n]; n++)
-                    lower[n] =
-                        (char)(value[n] >= 'A' && value[n] <= 'Z' ? value[n] + 32 : value[n]);
-                lower[n] = 0;
-                value = lower;
-            }
-            snprintf(origin, sizeof origin, "env %s", names[i]);
-            SB_TRY(sb_config_set(c, s, value, SB_SOURCE_ENV, origin, ctx));
-            break;
-        }
+/* Python's names for levels are upper case: LOG_LEVEL=INFO */
+static const char *lower_case(struct sb_arena *a, const char *text) {
+    char *copy = sb_arena_printf(a, "%s", text);
+    for (char *p = copy; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p + 32);
+    return copy;
+}
+
+sb_err sb_config_env(struct sb_config *c, const struct sb_setting *s,
+                     const char *(*get)(const char *name), struct sb_errctx *ctx) {
+    char own[64], origin[80];
+    sb_setting_env(s, own);
+    const char *names[1 + SB_COUNT(s->env)] = {own, s->env[0], s->env[1], s->env[2]};
+    for (size_t i = 0; i < SB_COUNT(names) && names[i]; i++) {
+        const char *value = get(names[i]);
+        if (!value || !*value) continue;
+        if (s->type == SB_SETTING_CHOICE) value = lower_case(&c->arena, value);
+        snprintf(origin, sizeof origin, "env %s", names[i]);
+        return sb_config_set(c, s, value, SB_SOURCE_ENV, origin, ctx);
     }
     return SB_OK;
 }

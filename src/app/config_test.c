@@ -116,7 +116,8 @@ static void sources_win_in_order(void **state) {
     struct sb_str yaml = SB_STR("data: /from/file\npython: /file/python\nserving: {timeout: 5s}\n"
                                 "allowed_hosts: [a.example, b.example]\nport_offset: 10\n");
     assert_int_equal(sb_config_yaml(&c, yaml, "x.yaml", &ctx), SB_OK);
-    assert_int_equal(sb_config_env(&c, environment, &ctx), SB_OK);
+    for (const struct sb_setting *s = sb_settings; s->key; s++)
+        assert_int_equal(sb_config_env(&c, s, environment, &ctx), SB_OK);
     const struct sb_setting *timeout = sb_setting_of_key(SB_STR("serving.timeout"));
     assert_int_equal(sb_config_set(&c, timeout, "7s", SB_SOURCE_FLAG, "--serving-timeout", &ctx),
                      SB_OK);

@@ -4,45 +4,16 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "app/datadir.h"
 #include "base/log.h"
-#include "codec/json.h"
 #include "loop/proc.h"
 #include "sys/process.h"
 
 #define POLL_NS (5 * SB_MS)
 
-const char *sb_daemon_url(struct sb_daemon *d, const struct sb_addr *a, uint16_t port) {
-    const char *host = a->host;
-    if (strcmp(host, "0.0.0.0") == 0) host = "127.0.0.1";
-    if (strcmp(host, "::") == 0) host = "::1";
-    return sb_arena_printf(d->arena, strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host,
-                           (unsigned)port);
-}
-
-/* ---- run/NAME.json ---- */
-
-static const char *state_path(struct sb_daemon *d) {
-    const char *name = sb_arena_printf(d->arena, SB_DATADIR_RUN "/%s.json", d->ops->name);
-    return sb_datadir_path(d->arena, d->config->data, name);
-}
-
-static sb_err announce(struct sb_daemon *d, struct sb_errctx *ctx) {
-    struct sb_buf b;
-    sb_buf_init(&b, 1 << 16);
-    struct sb_json_writer w = {.b = &b};
-    sb_json_obj(&w, NULL);
-    sb_json_int(&w, "pid", sb_proc_self_pid());
-    sb_json_str(&w, "role", sb_str_of(d->ops->name));
-    sb_json_bool(&w, "ready", true);
-    sb_json_obj(&w, "urls");
-    for (size_t i = 0; i < d->nurls; i++)
-        sb_json_str(&w, d->urls[i].what, sb_str_of(d->urls[i].url));
-    sb_json_end(&w);
-    sb_json_end(&w);
-    sb_err err = sb_file_replace(state_path(d), b.p, b.n, ctx);
-    sb_buf_fini(&b);
-    return err;
+void sb_daemon_serves(struct sb_daemon *d, const char *what, const char *host, uint16_t port) {
+    SB_ASSERT(d->nurls < SB_COUNT(d->urls));
+    const char *url = sb_instance_url_of(d->arena, host, port);
+    d->urls[d->nurls++] = (struct sb_instance_url){what, url};
 }
 
 /* ---- the drain ---- */
@@ -101,7 +72,8 @@ static sb_err start(struct sb_daemon *d, struct sb_errctx *ctx) {
     SB_TRY(sb_loop_on_signal(d->main, SIGTERM, on_signal, d));
     SB_TRY(sb_loop_on_signal(d->main, SIGINT, on_interrupt, d));
     SB_TRY(d->ops->start(d, ctx));
-    sb_err err = announce(d, ctx);
+    const char *path = sb_instance_path(d->arena, d->config->data, d->ops->name);
+    sb_err err = sb_instance_write(path, d->ops->name, sb_proc_self_pid(), d->urls, d->nurls, ctx);
     if (err) d->ops->stop(d);
     return err;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "app/cli.h"
+#include "app/instance.h"
 #include "base/clock.h"
 #include "loop/loop.h"
 
@@ -29,10 +30,8 @@ struct sb_daemon {
     struct sb_loop *main;   /* control loop of the process: timers, signals, child processes */
     void *self;             /* the role's own; set by start */
 
-    /* set by start: what listens where, for run/NAME.json */
-    struct sb_daemon_url {
-        const char *what, *url;
-    } urls[SB_DAEMON_URLS_MAX];
+    /* by sb_daemon_serves */
+    struct sb_instance_url urls[SB_DAEMON_URLS_MAX];
     size_t nurls;
 
     bool draining;
@@ -61,8 +60,8 @@ enum sb_exit sb_daemon_run(struct sb_cli *cli, const struct sb_daemon_ops *ops);
  * a constant string. */
 void sb_daemon_fail(struct sb_daemon *d, const char *reason);
 
-/* "http://127.0.0.1:8000" of a listener on that port. */
-const char *sb_daemon_url(struct sb_daemon *d, const struct sb_addr *a, uint16_t port);
+/* For start: what is served where, for run/NAME.json. what is a constant. */
+void sb_daemon_serves(struct sb_daemon *d, const char *what, const char *host, uint16_t port);
 
 extern const struct sb_daemon_ops sb_role_serving, sb_role_platform;
 

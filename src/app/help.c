@@ -1,11 +1,9 @@
-/* Help texts and generated pages, all from the tables of commands, settings and routes. */
+/* Help texts, all from the tables of commands and settings. */
 #include "app/cli.h"
 
 #include <stdio.h>
 
-#include "base/mem.h"
-
-enum { WIDTH = 96, COLUMN = 30, PAGE_MAX = 1 << 20 };
+enum { WIDTH = 96, COLUMN = 30 };
 
 /* Appends text wrapped at WIDTH, with lines after the first indented by `indent`. The first line
  * starts at column `at`. */
@@ -92,81 +90,4 @@ void sb_help_command(struct sb_buf *out, const struct sb_command *c) {
     add_row(out, "--config FILE", "YAML file with settings; also SIBYL_CONFIG.");
     for (const struct sb_setting *s = sb_settings; s->key; s++)
         if (sb_command_takes(c, s)) add_setting(out, s);
-}
-
-/* ---- Markdown pages ---- */
-
-static void page_head(struct sb_buf *out, const char *title) {
-    sb_buf_addf(
-        out,
-        "# %s\n\n<!-- Made by tools/make-docs from the program's tables; edits are lost. -->\n\n",
-        title);
-}
-
-static void page_configuration(struct sb_buf *out) {
-    page_head(out, "Configuration");
-    sb_buf_addz(
-        out,
-        "Every setting can be given in a YAML file (`--config FILE` or `SIBYL_CONFIG`), as an\n"
-        "environment variable and as a flag; a flag wins over a variable, a variable over the "
-        "file.\nUnknown settings and values that are not allowed are refused at start.\n\n"
-        "```yaml\nserving:\n  listen: 127.0.0.1:8000\n  timeout: 10s\nlog:\n  level: debug\n```\n\n"
-        "| setting | flag | environment | allowed; default | what it does "
-        "|\n|---|---|---|---|---|\n");
-    for (const struct sb_setting *s = sb_settings; s->key; s++) {
-        char flag[64], env[64];
-        sb_setting_flag(s, flag);
-        sb_setting_env(s, env);
-        sb_buf_addf(out, "| `%s` | `--%s` | `%s`", s->key, flag, env);
-        for (size_t i = 0; i < SB_COUNT(s->env) && s->env[i]; i++)
-            sb_buf_addf(out, " `%s`", s->env[i]);
-        sb_buf_addz(out, " | ");
-        sb_setting_describe(s, out);
-        sb_buf_addf(out, " | %s |\n", s->doc);
-    }
-}
-
-static void page_cli(struct sb_buf *out) {
-    page_head(out, "Command line");
-    sb_buf_addz(out, "Exit codes: 0 done, 1 failed, 2 wrong command line or setting (nothing was "
-                     "done), 3 a port or the\ndata folder is in use.\n");
-    for (const struct sb_command *c = sb_commands; c->name; c++) {
-        if (c->hidden) continue;
-        sb_buf_addf(out, "\n## sibyl %s\n\n```\n", c->name);
-        if (c->settings && strcmp(c->settings[0], "*") == 0) {
-            struct sb_command brief = *c; /* CONFIGURATION.md has the settings */
-            brief.settings = NULL;
-            sb_help_command(out, &brief);
-            sb_buf_addz(out, "\nand every setting of CONFIGURATION.md\n");
-        } else {
-            sb_help_command(out, c);
-        }
-        sb_buf_addz(out, "```\n");
-    }
-}
-
-static const struct page {
-    const char *name;
-    void (*write)(struct sb_buf *out);
-} pages[] = {
-    {"configuration", page_configuration},
-    {"cli", page_cli},
-};
-
-enum sb_exit sb_docs_run(struct sb_cli *cli) {
-    if (sb_cli_option(cli, "list")) {
-        for (size_t i = 0; i < SB_COUNT(pages); i++) puts(pages[i].name);
-        return SB_EXIT_OK;
-    }
-    for (size_t i = 0; cli->nwords && i < SB_COUNT(pages); i++) {
-        if (strcmp(pages[i].name, cli->words[0])) continue;
-        struct sb_buf out;
-        sb_buf_init(&out, PAGE_MAX);
-        pages[i].write(&out);
-        fputs(sb_buf_cstr(&out), stdout);
-        sb_buf_fini(&out);
-        return SB_EXIT_OK;
-    }
-    sb_cli_error("usage: sibyl docs PAGE (`sibyl docs --list` names the pages)");
-    return SB_EXIT_USAGE;
 }

@@ -167,8 +167,7 @@ static sb_err start_all(struct serving *s, struct sb_errctx *ctx) {
     SB_TRY(start_watcher(s, ctx));
     SB_TRY(start_api(s, ctx));
     struct sb_daemon *d = s->daemon;
-    d->urls[d->nurls++] = (struct sb_daemon_url){
-        "serving", sb_daemon_url(d, &d->config->serving_listen, sb_http_port(s->http))};
+    sb_daemon_serves(d, "serving", d->config->serving_listen.host, sb_http_port(s->http));
     s->health.fn = on_health;
     sb_timer_start(&s->health, d->main, HEALTH_NS, HEALTH_NS);
     return SB_OK;

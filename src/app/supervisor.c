@@ -11,10 +11,10 @@
 #include <stdio.h>
 
 #include "app/datadir.h"
+#include "app/instance.h"
 #include "app/version.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "codec/json.h"
 #include "loop/listen.h"
 #include "loop/proc.h"
 
@@ -25,7 +25,7 @@
 #define BACKOFF_MAX    (30 * SB_SEC)
 #define BACKOFF_STABLE (30 * SB_SEC)
 
-enum { CHILDREN = 2, STATE_FILE_MAX = 1 << 16 };
+enum { CHILDREN = 2 };
 
 enum child_state { IDLE, STARTING, READY, WAITING };
 
@@ -63,35 +63,31 @@ static void stop_all(struct supervisor *s, const char *why);
 
 /* ---- what is said when everything runs ---- */
 
-static const char *url_of(struct supervisor *s, const char *state_path, const char *what) {
-    struct sb_buf b;
-    struct sb_json *doc;
-    struct sb_str url = {0};
-    sb_buf_init(&b, STATE_FILE_MAX);
-    if (sb_file_read_all(state_path, &b, NULL) == SB_OK &&
-        sb_json_parse(&doc, sb_arena_dup(s->arena, sb_buf_view(&b)), s->arena, NULL) == SB_OK &&
-        !sb_json_get_str(sb_json_get(doc, "urls"), what, &url))
-        url = (struct sb_str){0};
-    sb_buf_fini(&b);
-    return url.n ? sb_arena_dup(s->arena, url).p : "";
+static const char *url_of(struct supervisor *s, const struct child *c, const char *what) {
+    const char *url = "";
+    int64_t pid = 0;
+    sb_instance_read(s->arena, c->state_path, &pid, what, &url);
+    return url;
 }
 
-static void say_ready(struct supervisor *s) {
-    const char *serving = url_of(s, s->children[0].state_path, "serving");
-    const char *registry = url_of(s, s->children[1].state_path, "registry");
-    const char *dashboard = url_of(s, s->children[1].state_path, "dashboard");
+static void say_ready(struct supervisor *s, const struct sb_supervisor_urls *u) {
     bool other_data = strcmp(s->config->data, "./sibyl-data") != 0;
+    const char *example =
+        s->hooks ? s->hooks->example : "/models/NAME/predict -d '{\"FEATURE\": 1.0}'";
     printf("\nsibyl %s is ready after %lld ms, data in %s\n\n"
            "  predictions  %s   /docs to try it, /health says what is live\n"
            "  registry     %s   for MLflow clients: MLFLOW_TRACKING_URI=%s\n"
            "  dashboard    %s   what happens now\n\n"
-           "Next: register a model (examples/quickstart.ipynb); it is live at once. Then\n"
-           "  curl %s/predict -H 'Content-Type: application/json' -d '{\"FEATURE\": 1.0}'\n"
+           "%s\n"
+           "  curl -H 'Content-Type: application/json' %s%s\n"
            "  sibyl events tail -f%s%s\n"
            "Ctrl-C stops it.\n\n",
-           SB_VERSION, (long long)((sb_mono_ns() - s->began) / SB_MS), s->config->data, serving,
-           registry, registry, dashboard, serving, other_data ? " --data " : "",
-           other_data ? s->config->data : "");
+           SB_VERSION, (long long)((sb_mono_ns() - s->began) / SB_MS), s->config->data, u->serving,
+           u->registry, u->registry, u->dashboard,
+           s->hooks
+               ? "Sample models get sample traffic. Ask one yourself:"
+               : "Next: register a model (examples/quickstart.ipynb); it is live at once. Then:",
+           u->serving, example, other_data ? " --data " : "", other_data ? s->config->data : "");
     fflush(stdout);
 }
 
@@ -104,18 +100,9 @@ static bool all_in(const struct supervisor *s, enum child_state state) {
 }
 
 static bool says_ready(struct child *c) {
-    struct sb_buf b;
-    struct sb_arena a;
-    struct sb_json *doc;
     int64_t pid = 0;
-    sb_buf_init(&b, STATE_FILE_MAX);
-    sb_arena_init(&a, 1 << 20);
-    bool ready = sb_file_read_all(c->state_path, &b, NULL) == SB_OK &&
-                 sb_json_parse(&doc, sb_buf_view(&b), &a, NULL) == SB_OK &&
-                 sb_json_get_i64(doc, "pid", &pid) && pid == sb_proc_pid(c->proc);
-    sb_arena_fini(&a);
-    sb_buf_fini(&b);
-    return ready;
+    return sb_instance_read(c->sup->arena, c->state_path, &pid, NULL, NULL) &&
+           pid == sb_proc_pid(c->proc);
 }
 
 static void on_child_ready(struct child *c) {
@@ -129,8 +116,11 @@ static void on_child_ready(struct child *c) {
     }
     if (!all_in(s, READY)) return;
     s->was_ready = true;
-    say_ready(s);
-    if (s->hooks && s->hooks->ready) s->hooks->ready(s->hooks->arg, s->config);
+    struct sb_supervisor_urls urls = {url_of(s, &s->children[0], "serving"),
+                                      url_of(s, &s->children[1], "registry"),
+                                      url_of(s, &s->children[1], "dashboard")};
+    say_ready(s, &urls);
+    if (s->hooks) s->hooks->ready(s->hooks->arg, s->config, &urls);
 }
 
 static void on_child_timer(struct sb_timer *t) {
@@ -226,7 +216,7 @@ static void stop_all(struct supervisor *s, const char *why) {
     if (s->stopping) return;
     s->stopping = true;
     SB_LOG(SB_LOG_INFO, "supervisor", "stopping", SB_KS("reason", why));
-    if (s->hooks && s->hooks->stopping) s->hooks->stopping(s->hooks->arg);
+    if (s->hooks && s->was_ready) s->hooks->stopping(s->hooks->arg);
     for (size_t i = 0; i < CHILDREN; i++) {
         struct child *c = &s->children[i];
         sb_timer_stop(&c->timer);
@@ -273,11 +263,10 @@ static const char *const *child_argv(struct supervisor *s, const char *name) {
 static void init_children(struct supervisor *s) {
     static const char *const names[CHILDREN] = {"serving", "platform"};
     for (size_t i = 0; i < CHILDREN; i++) {
-        const char *file = sb_arena_printf(s->arena, SB_DATADIR_RUN "/%s.json", names[i]);
         s->children[i] =
             (struct child){.sup = s,
                            .name = names[i],
-                           .state_path = sb_datadir_path(s->arena, s->config->data, file),
+                           .state_path = sb_instance_path(s->arena, s->config->data, names[i]),
                            .argv = child_argv(s, names[i]),
                            .timer = {.fn = on_child_timer}};
     }
@@ -299,7 +288,7 @@ static enum sb_exit report(const struct sb_errctx *ctx, sb_err err) {
     return err == SB_E_LOCKED ? SB_EXIT_BUSY : SB_EXIT_FAILED;
 }
 
-enum sb_exit sb_supervisor_run_with(struct sb_cli *cli, const struct sb_supervisor_hooks *hooks) {
+enum sb_exit sb_supervisor_run(struct sb_cli *cli, const struct sb_supervisor_hooks *hooks) {
     struct sb_errctx ctx = {0};
     struct supervisor s = {
         .config = &cli->config, .arena = &cli->config.arena, .hooks = hooks, .began = sb_mono_ns()};
@@ -312,8 +301,4 @@ enum sb_exit sb_supervisor_run_with(struct sb_cli *cli, const struct sb_supervis
     if (err) return report(&ctx, err);
     SB_LOG(SB_LOG_INFO, "supervisor", "stopped", SB_KI("exit", s.exit));
     return s.exit;
-}
-
-enum sb_exit sb_supervisor_run(struct sb_cli *cli) {
-    return sb_supervisor_run_with(cli, NULL);
 }

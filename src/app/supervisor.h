@@ -6,16 +6,21 @@
 
 #include "app/cli.h"
 
-enum sb_exit sb_supervisor_run(struct sb_cli *cli);
+struct sb_supervisor_urls {
+    const char *serving, *registry, *dashboard; /* valid while the supervisor runs */
+};
 
-/* Hooks of `sibyl demo`: called once on the supervisor's loop thread when everything is ready for
- * the first time, and before the children are asked to stop. */
+/* For `sibyl demo`. Both run on the supervisor's loop thread: ready once, when everything answers
+ * for the first time; stopping before the children are asked to stop (only after ready). */
 struct sb_supervisor_hooks {
-    void (*ready)(void *arg, const struct sb_config *c);
+    void (*ready)(void *arg, const struct sb_config *c, const struct sb_supervisor_urls *urls);
     void (*stopping)(void *arg);
     void *arg;
+    const char *example; /* a request that works then: "/models/iris/predict -d '{...}'" */
 };
-enum sb_exit sb_supervisor_run_with(struct sb_cli *cli, const struct sb_supervisor_hooks *hooks);
+
+/* Until SIGTERM, SIGINT or SIGHUP. hooks may be NULL. */
+enum sb_exit sb_supervisor_run(struct sb_cli *cli, const struct sb_supervisor_hooks *hooks);
 
 /* How long to wait before the next start of a child that ran for ran_ns; before is the last such
  * wait (0 = none). Doubles from 200 ms to 30 s, starts over once a run lasted 30 s. */

@@ -1,0 +1,167 @@
+/* sibyl events tail [-f] [--json] [-n N] | events show ID */
+#include <stdio.h>
+
+#include "app/commands.h"
+#include "app/datadir.h"
+#include "base/clock.h"
+#include "codec/json.h"
+#include "domain/event/source.h"
+
+enum { TAIL_DEFAULT = 20, TAIL_MAX = 1000000, TEXT_MAX = 1 << 16, DOCUMENT_MAX = 64 << 20 };
+
+#define FOLLOW_NS (50 * SB_MS)
+
+const struct sb_option sb_events_options[] = {
+    {"follow", 'f', NULL, "tail: go on with new events as they become durable, until Ctrl-C."},
+    {"json", 0, NULL, "tail: the whole documents, one a line."},
+    {"lines", 'n', "N", "tail: start with the newest N events (default 20)."},
+    {NULL, 0, NULL, NULL},
+};
+
+static enum sb_exit complain(const struct sb_errctx *ctx, sb_err err) {
+    sb_cli_error("%s", sb_errctx_text(ctx, err));
+    return SB_EXIT_FAILED;
+}
+
+static sb_err open_source(const struct sb_cli *cli, struct sb_event_source *out,
+                          struct sb_errctx *ctx) {
+    struct sb_arena *a = (struct sb_arena *)&cli->config.arena;
+    const char *dir = sb_datadir_path(a, cli->config.data, SB_DATADIR_PREDICTIONS);
+    if (!sb_file_exists(dir))
+        return sb_fail(ctx, SB_E_MISSING, "no events in %s: name the data folder with --data",
+                       cli->config.data);
+    return sb_event_source_journal(out, dir, ctx);
+}
+
+/* ---- one line for people ---- */
+
+static void add_member(struct sb_buf *out, const struct sb_json *e, const char *key,
+                       const char *absent) {
+    struct sb_str s = {0};
+    if (sb_json_get(e, key) && sb_json_get_str(e, key, &s) && s.n)
+        sb_buf_adds(out, s);
+    else
+        sb_buf_addz(out, absent);
+}
+
+/* {"species":"setosa","p":0.5} -> species=setosa p=0.5 */
+static void add_pairs(struct sb_buf *out, const struct sb_json *o) {
+    for (const struct sb_json *v = o ? o->child : NULL; v; v = v->next) {
+        sb_buf_addf(out, " %.*s=", SB_ARG(v->key));
+        if (v->type == SB_JSON_STRING)
+            sb_buf_adds(out, v->s);
+        else
+            sb_json_add_tree(out, v);
+    }
+}
+
+static void add_line(struct sb_buf *out, const struct sb_json *e) {
+    double seconds = 0;
+    struct sb_str error = {0};
+    add_member(out, e, "@timestamp", "?");
+    sb_buf_addz(out, "  ");
+    add_member(out, e, "event_id", "?");
+    sb_buf_addz(out, "  ");
+    add_member(out, e, "model", "-");
+    sb_buf_addz(out, " ");
+    add_member(out, e, "model_version", "-");
+    sb_buf_addz(out, "  ");
+    add_member(out, e, "role", "-");
+    sb_buf_addz(out, "  ");
+    add_member(out, e, "status", "?");
+    if (sb_json_get(e, "duration") && sb_json_get_double(e, "duration", &seconds))
+        sb_buf_addf(out, "  %.2f ms", seconds * 1e3);
+    sb_buf_addz(out, " ");
+    add_pairs(out, sb_json_get(e, "prediction"));
+    if (sb_json_get(e, "error") && sb_json_get_str(e, "error", &error))
+        sb_buf_addf(out, " %.*s", SB_ARG(error));
+}
+
+/* Bytes of events come from clients: what a terminal would obey is shown as '?'. */
+static void print_plain(struct sb_str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        putchar(c < ' ' || c == 0x7f ? '?' : c);
+    }
+    putchar('\n');
+}
+
+static void print_event(struct sb_str json, bool whole) {
+    struct sb_arena a;
+    struct sb_json *doc;
+    struct sb_buf line;
+    if (whole) {
+        print_plain(json);
+        return;
+    }
+    sb_arena_init(&a, DOCUMENT_MAX);
+    sb_buf_init(&line, TEXT_MAX);
+    if (sb_json_parse(&doc, json, &a, NULL) == SB_OK)
+        add_line(&line, doc);
+    else
+        sb_buf_adds(&line, json);
+    print_plain(sb_buf_view(&line));
+    sb_buf_fini(&line);
+    sb_arena_fini(&a);
+}
+
+/* ---- tail ---- */
+
+static sb_err seek_last(struct sb_event_source *s, int64_t n) {
+    int64_t first, next;
+    SB_TRY(s->ops->range(s->self, &first, &next));
+    return s->ops->seek(s->self, next - n > first ? next - n : first);
+}
+
+static sb_err print_all(struct sb_event_source *s, bool whole) {
+    struct sb_event_record r;
+    sb_err err;
+    while ((err = s->ops->next(s->self, &r)) == SB_OK) print_event(r.json, whole);
+    return err == SB_E_END ? SB_OK : err;
+}
+
+static enum sb_exit tail(struct sb_cli *cli, struct sb_event_source *s) {
+    int64_t n = TAIL_DEFAULT;
+    const char *lines = sb_cli_option(cli, "lines");
+    bool whole = sb_cli_option(cli, "json") != NULL, follow = sb_cli_option(cli, "follow") != NULL;
+    if (lines && (!sb_str_to_i64(sb_str_of(lines), &n) || n < 0 || n > TAIL_MAX)) {
+        sb_cli_error("--lines \"%s\": allowed is a whole number, 0 to %d", lines, TAIL_MAX);
+        return SB_EXIT_USAGE;
+    }
+    sb_err err = seek_last(s, n);
+    if (!err) err = print_all(s, whole);
+    while (!err && follow && fflush(stdout) == 0) {
+        sb_sleep_ns(FOLLOW_NS);
+        err = print_all(s, whole);
+    }
+    return err ? complain(NULL, err) : SB_EXIT_OK;
+}
+
+/* ---- show ---- */
+
+static enum sb_exit show(struct sb_cli *cli, struct sb_event_source *s) {
+    struct sb_errctx ctx = {0};
+    struct sb_arena a;
+    struct sb_str json;
+    sb_arena_init(&a, DOCUMENT_MAX);
+    sb_err err = sb_event_find(s, sb_str_of(cli->words[1]), &a, &json, &ctx);
+    if (!err) print_plain(json);
+    sb_arena_fini(&a);
+    return err ? complain(&ctx, err) : SB_EXIT_OK;
+}
+
+enum sb_exit sb_events_run(struct sb_cli *cli) {
+    struct sb_errctx ctx = {0};
+    struct sb_event_source source;
+    bool is_tail = strcmp(cli->words[0], "tail") == 0 && cli->nwords == 1;
+    bool is_show = strcmp(cli->words[0], "show") == 0 && cli->nwords == 2;
+    if (!is_tail && !is_show) {
+        sb_cli_error("usage: sibyl events tail [-f] [--json] [-n N], or: sibyl events show ID");
+        return SB_EXIT_USAGE;
+    }
+    sb_err err = open_source(cli, &source, &ctx);
+    if (err) return complain(&ctx, err);
+    enum sb_exit rc = is_tail ? tail(cli, &source) : show(cli, &source);
+    sb_event_source_close(&source);
+    return rc;
+}

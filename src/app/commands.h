@@ -1,0 +1,23 @@
+/* Commands for people that talk to a running platform or read its data folder. */
+#ifndef SB_APP_COMMANDS_H
+#define SB_APP_COMMANDS_H
+
+#include "app/cli.h"
+
+/* `sibyl up` and `sibyl demo`: the platform; the latter with sample models and sample traffic. */
+enum sb_exit sb_up_run(struct sb_cli *cli);
+enum sb_exit sb_demo_run(struct sb_cli *cli);
+extern const struct sb_option sb_demo_options[];
+
+/* `sibyl models`: what is live, where it runs and why; from serving's GET /models. */
+enum sb_exit sb_models_run(struct sb_cli *cli);
+extern const struct sb_option sb_models_options[];
+
+/* `sibyl predict NAME [JSON]`: one request to serving. */
+enum sb_exit sb_predict_run(struct sb_cli *cli);
+
+/* `sibyl events tail|show`: reads the journal in the data folder; nothing needs to run. */
+enum sb_exit sb_events_run(struct sb_cli *cli);
+extern const struct sb_option sb_events_options[];
+
+#endif

@@ -125,12 +125,13 @@ static sb_err find_route(struct call *c, struct sb_str name) {
     } else if (routes->n == 1) {
         route = &routes->routes[0];
         name = sb_str_of(route->name);
+    } else if (routes->n == 0) {
+        return sb_fail(
+            &c->ctx, SB_E_MISSING,
+            "no model is live yet: register one with the MLflow client and it is served");
     } else {
         return sb_fail(&c->ctx, SB_E_MISSING,
-                       routes->n
-                           ? "there are %zu models: POST /models/NAME/predict, or set "
-                             "serving.default_route"
-                           : "no model is live yet (%zu): register one in MLflow and it is served",
+                       "there are %zu models: POST /models/NAME/..., or set serving.default_model",
                        routes->n);
     }
     if (!route || !route->primary) c->event.head = route_head(c, bounded(name));

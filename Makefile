@@ -130,6 +130,7 @@ TOOLS += $(B)/tests/$(1)
 endef
 $(eval $(call tool,http_echo,tests/api/http_echo.c,engine/http))
 $(eval $(call tool,worker_tool,tests/api/worker_tool.c,domain/worker))
+$(eval $(call tool,registry_tool,tests/api/registry_tool.c,domain/registry))
 $(eval $(call tool,predict_tool,tests/exact/predict_tool.c,domain/native))
 $(eval $(call tool,journal_bench,bench/journal_bench.c,engine/journal))
 .PHONY: tools

@@ -36,9 +36,9 @@ static sb_err check_head(struct sb_sql *db, const char *path, struct sb_errctx *
     SB_TRY(sb_sql_end(st));
     if (ours) return SB_OK;
     return sb_fail(ctx, SB_E_VERSION,
-                   "%s is at schema revision %s, needed is %s. With mlflow %s: mlflow db upgrade "
+                   "schema revision is %s, needed is %s; with mlflow %s run: mlflow db upgrade "
                    "sqlite:///%s",
-                   path, head, sb_registry_schema_head, sb_registry_mlflow_version, path);
+                   head, sb_registry_schema_head, sb_registry_mlflow_version, path);
 }
 
 static sb_err refuse_workspaces(struct sb_sql *db, const char *path, struct sb_errctx *ctx) {

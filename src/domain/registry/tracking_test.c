@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/thread.h"
 #include "engine/sql/sql.h"
 
 /* ---- experiments ---- */
@@ -671,6 +672,53 @@ static void other_databases_are_refused(void **state) {
     }
 }
 
+/* ---- many threads ---- */
+
+enum { THREADS = 4, ROUNDS = 25 };
+
+struct worker {
+    struct fixture *f;
+    struct sb_str run;
+    struct sb_thread thread;
+    int number, failures;
+};
+
+static void work(void *arg) {
+    struct worker *w = arg;
+    struct sb_arena arena;
+    sb_arena_init(&arena, 64 << 20);
+    struct sb_registry_call c = {.reg = w->f->reg, .arena = &arena};
+    struct sb_str zero = S("0");
+    for (int i = 0; i < ROUNDS; i++) {
+        struct sb_metric m = {.key = S("m"), .value = i, .timestamp = w->number, .step = i};
+        struct sb_runs runs;
+        struct sb_run run;
+        w->failures += sb_registry_metric_log(&c, w->run, &m) != SB_OK;
+        w->failures += sb_registry_run_get(&c, w->run, &run) != SB_OK;
+        w->failures += sb_registry_run_search(&c, &zero, 1, &(struct sb_search){0}, SB_VIEW_ALL,
+                                              &runs) != SB_OK;
+        sb_arena_reset(&arena);
+    }
+    sb_arena_fini(&arena);
+}
+
+static void threads_share_a_store(void **state) {
+    struct fixture *f = *state;
+    struct worker workers[THREADS];
+    struct sb_str run = fixture_run(f, "0", "shared");
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.f = f, .run = run, .number = i};
+        assert_int_equal(sb_thread_start(&workers[i].thread, "worker", work, &workers[i]), SB_OK);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        sb_thread_join(&workers[i].thread);
+        assert_int_equal(workers[i].failures, 0);
+    }
+    struct sb_metrics all;
+    OK(sb_registry_metric_history(&f->c, run, S("m"), (struct sb_opt_i64){0}, S(""), &all));
+    assert_int_equal(all.n, THREADS * ROUNDS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(default_experiment_is_there),
@@ -699,6 +747,7 @@ int main(void) {
         TEST(registrations_count_once_whatever_their_spelling),
         TEST(a_store_opens_again_with_what_it_had),
         TEST(other_databases_are_refused),
+        TEST(threads_share_a_store),
     };
     return cmocka_run_group_tests_name("domain/registry tracking", tests, NULL, NULL);
 }

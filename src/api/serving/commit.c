@@ -33,7 +33,7 @@ static void complete(struct commit *c) {
     struct lane *l = c->lane;
     sb_err err = c->group.err;
     l->in_flight--;
-    l->in_flight_bytes -= c->group.records.n;
+    l->in_flight_bytes -= c->bytes;
     struct wait *w = c->first;
     c->first = NULL;
     while (w) {
@@ -67,6 +67,7 @@ static struct commit *open_commit(struct lane *l) {
         c->group.done = on_group_done;
         c->task.fn = on_posted;
     }
+    c->bytes = 0;
     c->first = NULL;
     c->last = &c->first;
     c->next = NULL;
@@ -114,9 +115,10 @@ bool sb_lane_record(struct lane *l, struct call *call, const struct sb_event *e,
         to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound);
         if (!to) return false;
     }
-    size_t before = c->group.records.n;
-    sb_journal_group_end(&c->group, sb_event_write(to, e, r, node));
-    l->in_flight_bytes += c->group.records.n - before;
+    size_t n = sb_event_write(to, e, r, node);
+    sb_journal_group_end(&c->group, n);
+    c->bytes += n;
+    l->in_flight_bytes += n;
     /* one wait per call and group */
     bool waits = call && !call->refused;
     if (waits && !(c->first && SB_CONTAINER(c->last, struct wait, next)->call == call))

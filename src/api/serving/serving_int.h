@@ -80,6 +80,7 @@ struct commit {
     struct sb_journal_group group;
     struct lane *lane;
     struct wait *first, **last;
+    size_t bytes; /* of its events */
     struct sb_task task;
     _Atomic int claim; /* who completes it: see commit.c */
     struct commit *next;

@@ -154,9 +154,12 @@ class Sibyl:
 
     def register(self, name, folder):
         post(self.registry, "/api/2.0/mlflow/registered-models/create", {"name": name})
+        run = json.loads(post(self.registry, "/api/2.0/mlflow/runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})[1])["run"]["info"]
+        source = run["artifact_uri"] + "/model"
         for f in sorted(pathlib.Path(folder).iterdir()):
-            post(self.registry, f"/api/2.0/mlflow-artifacts/artifacts/{name}/{f.name}", f.read_bytes(), "PUT", "application/octet-stream")
-        status, body = post(self.registry, "/api/2.0/mlflow/model-versions/create", {"name": name, "source": f"mlflow-artifacts:/{name}"})
+            path = source.removeprefix("mlflow-artifacts:/") + "/" + f.name
+            post(self.registry, f"/api/2.0/mlflow-artifacts/artifacts/{path}", f.read_bytes(), "PUT", "application/octet-stream")
+        status, body = post(self.registry, "/api/2.0/mlflow/model-versions/create", {"name": name, "source": source, "run_id": run["run_id"]})
         if status != 200:
             raise RuntimeError(f"{name} could not be registered: {body}")
         wait_for(f"{name} live", 120, lambda: any(m["name"] == name and "live" in m for m in json.loads(get(self.serving, "/models")[1])["models"]))

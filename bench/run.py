@@ -155,7 +155,8 @@ def registry_calls(port, calls):
     k.call("POST", api + "registered-models/create", {"name": f"bench-{tag}"})
     for i in range(calls):
         now = int(time.time() * 1000)
-        run = timed("runs/create", "POST", api + "runs/create", {"experiment_id": experiment, "start_time": now})["run"]["info"]["run_id"]
+        info = timed("runs/create", "POST", api + "runs/create", {"experiment_id": experiment, "start_time": now})["run"]["info"]
+        run, uri = info["run_id"], info["artifact_uri"]
         timed("runs/log-batch", "POST", api + "runs/log-batch",
               {"run_id": run, "metrics": [{"key": f"m{j}", "value": j + i, "timestamp": now, "step": 0} for j in range(10)], "params": [{"key": "p", "value": str(i)}]})
         timed("runs/log-metric", "POST", api + "runs/log-metric", {"run_id": run, "key": "loss", "value": 1.0 / (i + 1), "timestamp": now, "step": i})
@@ -163,7 +164,7 @@ def registry_calls(port, calls):
         if i % 5 == 0:
             timed("runs/search", "POST", api + "runs/search", {"experiment_ids": [experiment], "max_results": 100, "filter": "metrics.m1 >= 0"})
         if i == 0:
-            k.call("POST", api + "model-versions/create", {"name": f"bench-{tag}", "source": f"mlflow-artifacts:/bench/{run}", "run_id": run})
+            k.call("POST", api + "model-versions/create", {"name": f"bench-{tag}", "source": uri + "/model", "run_id": run})
         timed("registered-models/alias", "POST", api + "registered-models/alias", {"name": f"bench-{tag}", "alias": "production", "version": "1"})
     return {name: statistics.quantiles(t, n=20)[-1] for name, t in times.items()}
 

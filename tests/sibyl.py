@@ -194,14 +194,15 @@ class Sibyl:
         """Uploads a model folder as a new version; its number. Waits until it is live when it should be."""
         if request(self.registry, "GET", f"/api/2.0/mlflow/registered-models/get?name={name}").status == 404:
             self.mlflow("POST", "registered-models/create", {"name": name})
-        where = f"{name}-{time.time_ns()}"
+        run = self.mlflow("POST", "runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})["run"]["info"]
+        source = run["artifact_uri"] + "/model"
         folder = pathlib.Path(folder)
         for f in sorted(p for p in folder.rglob("*") if p.is_file()):
-            answer = request(self.registry, "PUT", f"/api/2.0/mlflow-artifacts/artifacts/{where}/{f.relative_to(folder)}", f.read_bytes(),
-                             headers={"Content-Type": "application/octet-stream"})
+            path = source.removeprefix("mlflow-artifacts:/") + "/" + str(f.relative_to(folder))
+            answer = request(self.registry, "PUT", f"/api/2.0/mlflow-artifacts/artifacts/{path}", f.read_bytes(), headers={"Content-Type": "application/octet-stream"})
             if answer.status != 200:
                 raise RuntimeError(f"{f}: {answer}")
-        version = self.mlflow("POST", "model-versions/create", {"name": name, "source": f"mlflow-artifacts:/{where}"})["model_version"]["version"]
+        version = self.mlflow("POST", "model-versions/create", {"name": name, "source": source, "run_id": run["run_id"]})["model_version"]["version"]
         if alias:
             self.alias(name, alias, version)
         if wait:

@@ -14,7 +14,7 @@
 #include "sys/file.h"
 
 #define MODEL "iris"
-static const char ARTIFACTS[] = "/api/2.0/mlflow-artifacts/artifacts/samples/";
+static const char ARTIFACTS[] = "/api/2.0/mlflow-artifacts/artifacts/";
 
 /* Versions are made in this order, so they are 1 and 2. */
 static const struct {
@@ -35,79 +35,97 @@ struct sb_demo {
 
 /* ---- sample models ---- */
 
-static sb_err call(struct sb_demo *d, const char *method, const char *target, struct sb_str body,
-                   const char *content_type, int *status) {
-    return sb_fetch_call(
+/* One call; the answer's body (may be NULL) as a tree in the arena. SB_E_UNAVAILABLE unless it is
+ * 200. */
+static sb_err call(struct sb_demo *d, struct sb_arena *a, const char *method, const char *target,
+                   struct sb_str body, const char *content_type, struct sb_json **out) {
+    struct sb_buf answer;
+    int status = 0;
+    sb_buf_init(&answer, 1 << 20);
+    sb_err err = sb_fetch_call(
         d->registry,
         &(struct sb_fetch_request){
             .method = method, .target = target, .body = body, .content_type = content_type},
-        status, NULL, NULL);
+        &status, &answer, NULL);
+    if (!err && status != 200) err = SB_E_UNAVAILABLE;
+    if (!err && out) err = sb_json_parse(out, sb_arena_dup(a, sb_buf_view(&answer)), a, NULL);
+    sb_buf_fini(&answer);
+    return err;
 }
 
-/* POST of a JSON object of strings: key, value, ..., NULL. SB_E_UNAVAILABLE unless it is answered
- * 200. */
-static sb_err post(struct sb_demo *d, const char *target, const char *const *pairs) {
+/* POST of a JSON object of strings: key, value, ..., NULL. */
+static sb_err post(struct sb_demo *d, struct sb_arena *a, const char *target,
+                   const char *const *pairs, struct sb_json **out) {
     struct sb_buf b;
     sb_buf_init(&b, 1 << 16);
     struct sb_json_writer w = {.b = &b};
     sb_json_obj(&w, NULL);
     for (; pairs[0]; pairs += 2) sb_json_str(&w, pairs[0], sb_str_of(pairs[1]));
     sb_json_end(&w);
-    int status = 0;
-    sb_err err = call(d, "POST", target, sb_buf_view(&b), NULL, &status);
+    sb_err err = call(d, a, "POST", target, sb_buf_view(&b), NULL, out);
     sb_buf_fini(&b);
-    return err ? err : status == 200 ? SB_OK : SB_E_UNAVAILABLE;
+    return err;
 }
 
-static sb_err upload_file(struct sb_demo *d, const char *folder, const char *name) {
-    char path[4096], target[512];
+static sb_err upload_file(struct sb_demo *d, struct sb_arena *a, const char *path,
+                          const char *target) {
     struct sb_buf b;
-    int status = 0;
-    snprintf(path, sizeof path, "%s/%s/%s", d->samples_dir, folder, name);
-    snprintf(target, sizeof target, "%s%s/%s", ARTIFACTS, folder, name);
     sb_buf_init(&b, 64 << 20);
     struct sb_errctx ctx = {0};
     sb_err err = sb_file_read_all(path, &b, &ctx);
     if (err) SB_LOG(SB_LOG_ERROR, "demo", "sample model not readable", SB_KE(&ctx, err));
-    if (!err) err = call(d, "PUT", target, sb_buf_view(&b), "application/octet-stream", &status);
+    if (!err) err = call(d, a, "PUT", target, sb_buf_view(&b), "application/octet-stream", NULL);
     sb_buf_fini(&b);
-    return err ? err : status == 200 ? SB_OK : SB_E_UNAVAILABLE;
+    return err;
 }
 
-static sb_err upload(struct sb_demo *d, const char *folder) {
-    char path[4096];
+/* The folder's files below an artifact path of the registry's proxy. */
+static sb_err upload(struct sb_demo *d, struct sb_arena *a, const char *folder, const char *to) {
     struct sb_dir_names names;
-    snprintf(path, sizeof path, "%s/%s", d->samples_dir, folder);
-    SB_TRY(sb_dir_list(path, &names, NULL));
+    char *dir = sb_arena_printf(a, "%s/%s", d->samples_dir, folder);
+    SB_TRY(sb_dir_list(dir, &names, NULL));
     sb_err err = SB_OK;
-    for (size_t i = 0; i < names.n && !err; i++) err = upload_file(d, folder, names.name[i]);
+    for (size_t i = 0; i < names.n && !err; i++)
+        err = upload_file(d, a, sb_arena_printf(a, "%s/%s", dir, names.name[i]),
+                          sb_arena_printf(a, "%s%s/%s", ARTIFACTS, to, names.name[i]));
     sb_dir_names_fini(&names);
     return err;
 }
 
-static sb_err register_version(struct sb_demo *d, size_t i) {
-    char source[256], version[8];
-    SB_TRY(upload(d, samples[i].folder));
-    snprintf(source, sizeof source, "mlflow-artifacts:/samples/%s", samples[i].folder);
-    snprintf(version, sizeof version, "%zu", i + 1);
-    SB_TRY(post(d, "/api/2.0/mlflow/model-versions/create",
-                (const char *[]){"name", MODEL, "source", source, "description",
-                                 samples[i].description, NULL}));
-    return post(
-        d, "/api/2.0/mlflow/registered-models/alias",
-        (const char *[]){"name", MODEL, "alias", samples[i].alias, "version", version, NULL});
+/* As a client does it: a run, its artifacts, a version whose source is the run's. */
+static sb_err register_version(struct sb_demo *d, struct sb_arena *a, size_t i) {
+    struct sb_json *o;
+    struct sb_str run_id = {0}, uri = {0};
+    const struct sb_str scheme = SB_STR("mlflow-artifacts:/");
+    SB_TRY(post(d, a, "/api/2.0/mlflow/runs/create",
+                (const char *[]){"experiment_id", "0", "run_name", samples[i].folder, NULL}, &o));
+    const struct sb_json *info = sb_json_get(sb_json_get(o, "run"), "info");
+    if (!sb_json_get_str(info, "run_id", &run_id) || !sb_json_get_str(info, "artifact_uri", &uri) ||
+        !sb_str_starts(uri, scheme))
+        return SB_E_UNSUPPORTED;
+    char *source = sb_arena_printf(a, "%.*s/model", SB_ARG(uri));
+    SB_TRY(upload(d, a, samples[i].folder, source + scheme.n));
+    SB_TRY(
+        post(d, a, "/api/2.0/mlflow/model-versions/create",
+             (const char *[]){"name", MODEL, "source", source, "run_id", sb_arena_dup(a, run_id).p,
+                              "description", samples[i].description, NULL},
+             NULL));
+    return post(d, a, "/api/2.0/mlflow/registered-models/alias",
+                (const char *[]){"name", MODEL, "alias", samples[i].alias, "version",
+                                 sb_arena_printf(a, "%zu", i + 1), NULL},
+                NULL);
 }
 
 /* SB_OK when the models are there, new or from an earlier run. */
-static sb_err register_samples(struct sb_demo *d) {
-    int status = 0;
-    SB_TRY(call(d, "GET", "/api/2.0/mlflow/registered-models/get?name=" MODEL, (struct sb_str){0},
-                NULL, &status));
-    if (status == 200) return SB_OK;
-    SB_TRY(post(d, "/api/2.0/mlflow/registered-models/create",
+static sb_err register_samples(struct sb_demo *d, struct sb_arena *a) {
+    sb_err err = call(d, a, "GET", "/api/2.0/mlflow/registered-models/get?name=" MODEL,
+                      (struct sb_str){0}, NULL, NULL);
+    if (!err) return SB_OK;
+    SB_TRY(post(d, a, "/api/2.0/mlflow/registered-models/create",
                 (const char *[]){"name", MODEL, "description",
-                                 "Species of iris flowers: the sample model of sibyl demo", NULL}));
-    for (size_t i = 0; i < SB_COUNT(samples); i++) SB_TRY(register_version(d, i));
+                                 "Species of iris flowers: the sample model of sibyl demo", NULL},
+                NULL));
+    for (size_t i = 0; i < SB_COUNT(samples); i++) SB_TRY(register_version(d, a, i));
     SB_LOG(SB_LOG_INFO, "demo", "sample models registered", SB_KS("model", MODEL));
     return SB_OK;
 }
@@ -157,7 +175,13 @@ static void pause_for(struct sb_demo *d, int64_t ns) {
 
 static void run(void *arg) {
     struct sb_demo *d = arg;
-    while (!d->stop && register_samples(d) != SB_OK) pause_for(d, SB_SEC);
+    struct sb_arena a;
+    sb_arena_init(&a, 16 << 20);
+    while (!d->stop && register_samples(d, &a) != SB_OK) {
+        sb_arena_reset(&a);
+        pause_for(d, SB_SEC);
+    }
+    sb_arena_fini(&a);
     struct sb_buf b;
     sb_buf_init(&b, 4096);
     int64_t gap = SB_SEC / d->per_second;

@@ -499,6 +499,26 @@ def test_a_paused_handler_holds_the_client_back(server):
 
 
 @san
+def test_a_pause_on_the_last_piece_delays_the_end_and_no_more(server):
+    r = server.ask(request(b"PUT", b"/upload?pause=1", body=b"abc") * 3 + request(), count=4)
+    assert [json.loads(x.body).get("bytes") for x in r] == [3, 3, 3, None]
+    raw = request(b"PUT", b"/upload?pause=1", b"Transfer-Encoding: chunked\r\n") + b"3\r\nabc\r\n0\r\n\r\n"
+    assert [x.status for x in server.ask(raw + request(), count=2)] == [200, 200]
+
+
+@san
+def test_an_early_answer_to_who_waits_for_100_ends_the_connection(server):
+    with server.connect() as s:
+        s.sendall(request(b"POST", b"/later?ms=100", body=b"x")
+                  + request(b"PUT", b"/refused", b"Expect: 100-continue\r\nContent-Length: 3\r\n"))
+        f = s.makefile("rb")
+        assert Reply(f).status == 200
+        r = Reply(f)
+        assert r.status == 409 and r.headers["connection"] == "close"
+        assert closed_by_server(s)
+
+
+@san
 def test_an_upload_cut_short_is_told_to_the_handler(server):
     with server.connect() as s:
         s.sendall(request(b"PUT", b"/upload", b"Content-Length: 10\r\n") + b"abc")

@@ -1,7 +1,7 @@
 /* Request bodies: framing, limits, discarding, gzip, and the call of the handler. */
 #include "engine/http/http_int.h"
 
-static void body_done(struct http_conn *c) {
+void http_body_done(struct http_conn *c) {
     struct http_request *r = c->cur;
     c->cur = NULL;
     c->body = HTTP_B_NONE;
@@ -42,7 +42,8 @@ static bool feed_length(struct http_conn *c, const char **p, const char *end) {
     *p += n;
     c->body_left -= (int64_t)n;
     if (!body_piece(c, piece)) return false;
-    if (c->body_left == 0) body_done(c);
+    /* A handler that paused on the last piece is not told the end before it resumes. */
+    if (c->body == HTTP_B_LENGTH && c->body_left == 0 && !c->paused) http_body_done(c);
     return true;
 }
 
@@ -50,7 +51,7 @@ static bool feed_chunked(struct http_conn *c, const char **p, const char *end) {
     struct sb_str piece;
     switch (sb_http_chunks_next(&c->chunks, p, end, &piece)) {
     case SB_HTTP_CHUNK_DATA: return body_piece(c, piece);
-    case SB_HTTP_CHUNK_END: body_done(c); return true;
+    case SB_HTTP_CHUNK_END: http_body_done(c); return true;
     case SB_HTTP_CHUNK_MORE: return true;
     default:
         HTTP_COUNT(c->shard->n.bad_requests, 1);
@@ -64,8 +65,14 @@ bool http_body_feed(struct http_conn *c, const char **p, const char *end) {
 }
 
 void http_body_unwanted(struct http_conn *c) {
+    /* A client that waits for 100 may never send its body: then only the end of the connection is
+     * a safe end of the request. */
+    bool waits = c->cur && c->cur->wants_100;
     c->cur = NULL;
-    if (c->body == HTTP_B_LENGTH && c->body_left <= HTTP_DISCARD_MAX) return;
+    c->paused = false;
+    if (c->body == HTTP_B_LENGTH && c->body_left == 0) c->body = HTTP_B_NONE;
+    if (!c->body || (c->body == HTTP_B_LENGTH && c->body_left <= HTTP_DISCARD_MAX && !waits))
+        return;
     c->body = HTTP_B_NONE;
     c->no_more = c->linger_next = true;
 }

@@ -9,28 +9,39 @@
 #include "base/mem.h"
 #include "engine/http/http_int.h"
 
+/* Tells the handler of an unanswered request that its client has gone. It may answer at once, which
+ * releases r: serial says whether r is still the same request. */
+static void tell_gone(struct http_request *r, uint64_t serial, bool reading) {
+    if (r->serial == serial && reading && r->pub.on_end) r->pub.on_end(&r->pub, SB_E_CLOSED);
+    if (r->serial == serial && r->streaming && r->pub.on_drain) r->pub.on_drain(&r->pub);
+}
+
 static void on_closed(uv_handle_t *h) {
     struct http_conn *c = h->data;
-    struct http_request *r = c->head, *next;
-    c->closed = true;
-    c->nalive++; /* keeps c while its requests go */
-    HTTP_COUNT(c->shard->n.open, -1);
     struct http_request *cur = c->cur;
+    struct {
+        struct http_request *r;
+        uint64_t serial;
+    } owing[SB_LIMIT_HTTP_PIPELINE + 1];
+    size_t n = 0;
+    HTTP_COUNT(c->shard->n.open, -1);
+    c->nalive++; /* keeps c while its requests go */
+    c->closed = true;
     c->cur = NULL;
-    c->head = NULL;
-    for (; r; r = next) {
-        next = r->next;
+    while (c->head) { /* all leave before anybody is told: who is told may answer any of them */
+        struct http_request *r = c->head;
+        c->head = r->next;
         r->in_fifo = false;
         http_deadline_clear(r);
         if (!r->owes) {
             http_request_release(r);
             continue;
         }
-        /* These may answer at once, which releases r. */
-        uint64_t serial = r->serial;
-        if (r == cur && r->pub.on_end) r->pub.on_end(&r->pub, SB_E_CLOSED);
-        if (r->serial == serial && r->streaming && r->pub.on_drain) r->pub.on_drain(&r->pub);
+        SB_ASSERT(n < SB_COUNT(owing));
+        owing[n].r = r;
+        owing[n++].serial = r->serial;
     }
+    for (size_t i = 0; i < n; i++) tell_gone(owing[i].r, owing[i].serial, owing[i].r == cur);
     if (--c->nalive == 0) http_conn_recycle(c);
 }
 
@@ -130,7 +141,8 @@ static const char *take(struct http_conn *c, const char *p, const char *end) {
     while (p < end && !c->closing) {
         if (c->body) {
             if (c->paused || !http_body_feed(c, &p, end)) break;
-        } else if (c->no_more) {
+        } else if (c->no_more) { /* nobody wants it, but closing over it would reset */
+            c->linger_next = true;
             p = end;
         } else if (held(c) || !take_head(c, &p, end)) {
             break;
@@ -269,6 +281,7 @@ void http_body_abort(struct http_conn *c, sb_err err, int status, const char *wh
     struct http_request *r = c->cur;
     c->cur = NULL;
     c->body = HTTP_B_NONE;
+    c->paused = false;
     c->no_more = c->linger_next = true;
     if (!r) return;
     r->keep_alive = false;

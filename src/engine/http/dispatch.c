@@ -89,9 +89,9 @@ static void refuse(struct http_request *r, const struct sb_http_head *h, struct 
         if (server->o.on_refused) server->o.on_refused(server->o.app, &r->pub, 503);
     }
     if (c->body) {
+        r->wants_100 = h->expect.p != NULL;
         http_body_unwanted(c);
-        /* Whether its body still comes after a final answer is the client's choice. */
-        if (h->expect.p) c->no_more = c->linger_next = true, c->body = HTTP_B_NONE;
+        r->wants_100 = false;
     }
     http_reply_error(r, no.status, no.why, no.allow);
 }

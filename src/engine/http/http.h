@@ -107,7 +107,8 @@ bool sb_http_query_get(const struct sb_http_req *r, const char *name, struct sb_
 bool sb_http_query_next(const struct sb_http_req *r, size_t *at, struct sb_str *name,
                         struct sb_str *value);
 
-/* Streaming in: stop and go on reading from the client (back-pressure). */
+/* Streaming in: stop and go on reading from the client (back-pressure). Between the two neither
+ * on_body nor on_end(SB_OK) is called. */
 void sb_http_body_pause(struct sb_http_req *r);
 void sb_http_body_resume(struct sb_http_req *r);
 
@@ -145,7 +146,8 @@ struct sb_http_opts {
     int64_t queue_target_ns; /* admission: lag over which SB_HTTP_ADMIT is refused; 0 = off */
     /* Writes the body of an error made by the server itself; NULL = {"error": "..."}. */
     void (*error_body)(struct sb_buf *out, int status, const char *message);
-    /* Called for each finished request (metrics). May be NULL. */
+    /* Called for each finished request (metrics), also refused ones: then r->route may be NULL, and
+     * for a malformed head everything but received_ns and peer is empty. May be NULL. */
     void (*on_done)(void *app, const struct sb_http_req *r, int status, int64_t duration_ns);
     /* Called for a request that matched a route but was refused by admission or its deadline passed
      * (predictions record it). May be NULL. */

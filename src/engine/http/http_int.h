@@ -187,6 +187,8 @@ void http_body_abort(struct http_conn *c, sb_err err, int status, const char *wh
 /* body.c */
 /* Reads body bytes from *p; false when no more can be taken now. */
 bool http_body_feed(struct http_conn *c, const char **p, const char *end);
+/* The body is read to its end. */
+void http_body_done(struct http_conn *c);
 /* Calls the handler of a request that is whole. */
 void http_request_whole(struct http_request *r);
 void http_request_call(struct http_request *r);

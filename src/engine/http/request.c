@@ -38,5 +38,7 @@ void sb_http_body_resume(struct sb_http_req *pub) {
     c->paused = false;
     c->body_since = sb_mono_ns(); /* the pause was ours */
     c->body_seen = 0;
+    if (c->processing) return; /* the caller of the handler goes on by itself */
+    if (c->body == HTTP_B_LENGTH && c->body_left == 0) http_body_done(c);
     http_conn_settle(c);
 }

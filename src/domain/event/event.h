@@ -25,7 +25,7 @@ enum sb_event_status {
 const char *sb_event_status_name(enum sb_event_status s);
 
 /* What is the same for all events of a live version, written once when it goes live:
- * "route":..,"role":..,"model":..,"model_version":..,"model_alias":..,"run_id":..,"artifact_sha256":..
+ * route, role, model, model_version, model_alias, run_id, artifact_sha256.
  */
 struct sb_event_source_info {
     struct sb_str route, role, model, version, alias, run_id, artifact_sha256;

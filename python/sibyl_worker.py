@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 
+PROTOCOL = 1
 PREDICT, READY, FAILED, RESULT, ERROR = 1, 16, 17, 18, 19
 BOOL, INT32, INT64, FLOAT32, FLOAT64, STRING, BINARY, DATETIME, JSON = range(9)
 CALLER, MODEL, MEMORY = 0, 1, 2
@@ -415,7 +416,10 @@ def plain_scalar(v):
 
 
 def typed_objects(values, width):
-    null = np.array([v is None or v is getattr(pd, "NA", None) for v in values], dtype="?")
+    none = [v is None or v is getattr(pd, "NA", None) for v in values]
+    if any(isinstance(v, str) for v in values):  # pandas marks missing text with NaN
+        none = [n or (isinstance(v, float) and v != v) for v, n in zip(values, none)]
+    null = np.array(none, dtype="?")
     there = [v for v, n in zip(values, null) if not n]
     mask = null if null.any() else None
     kinds = {type(v) for v in there}
@@ -628,6 +632,7 @@ def ready_frame(model, example):
     import mlflow
 
     w = Writer(READY)
+    w.put("<I", PROTOCOL)
     w.text(json.dumps({
         "pid": os.getpid(),
         "python": "%d.%d.%d" % sys.version_info[:3],

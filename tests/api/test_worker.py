@@ -4,16 +4,19 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import worker_models
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SCRIPT = os.path.join(ROOT, "python", "sibyl_worker.py")
+GOLDEN = os.path.join(ROOT, "tests", "golden", "worker-protocol-1")
 PYTHON = os.environ.get("SIBYL_TEST_PY") or os.path.expanduser("~/.cache/sibyl/v3172/bin/python")
 ROW = dict(zip(worker_models.FEATURES, [5.1, 3.5, 1.4, 0.2]))
 
@@ -99,6 +102,32 @@ def wait_state(tool, want, seconds=20):
             return d
         time.sleep(0.05)
     raise AssertionError("worker is not %s: %s" % (want, d))
+
+
+def test_the_golden_frames_are_read_and_written_by_the_worker():
+    sys.path.insert(0, os.path.dirname(SCRIPT))
+    import sibyl_worker as w
+
+    w.np, w.pd = np, pd
+    with open(os.path.join(GOLDEN, "predict.bin"), "rb") as f:
+        r = w.Reader(memoryview(f.read()[8:]))
+    request, nrows, ncols, flags, params_len = r.take("<QIIII")
+    assert (request, nrows, ncols, flags) == (42, 3, 4, w.FLAG_PROBA)
+    assert bytes(r.bytes(params_len)) == b'{"k":1}'
+    x, text, n, gone = [w.read_column(r, nrows) for _ in range(ncols)]
+    assert r.at == len(r.body)
+    assert x.name == "x" and x.data.tolist() == [1.5, 2.0, 7.0]
+    assert text.name == "caf\u00e9" and text.data == ["one", "", "\u20ac"]
+    assert n.null.tolist() == [False, True, False] and n.data.tolist() == [-1, 2**63 - 1, -1]
+    assert gone is None
+
+    class Answering:
+        outputs, class_labels = [], ["yes", "no"]
+
+    raw = pd.DataFrame({"y": [1.5, 2.5, 3.5], "t": ["a", None, "\u20ac"], "i": np.array([7, 8, 9], "i4")})
+    frame = w.result_frame(42, Answering, raw, np.array([[1, 0], [0.25, 0.75], [0.5, 0.5]]), 3, 1234567)
+    with open(os.path.join(GOLDEN, "result.bin"), "rb") as f:
+        assert bytes(frame.out[8:]) == f.read()[8:]
 
 
 @pytest.mark.san

@@ -297,7 +297,9 @@ sb_err sb_frame_failed_read(struct sb_str body, struct sb_frame_error *out) {
 
 sb_err sb_frame_ready_read(struct sb_str body, struct sb_str *json) {
     struct sb_cursor c = sb_cursor_of(body.p, body.n);
+    uint32_t protocol = sb_cursor_le32(&c);
     struct sb_str s = take_text(&c);
+    if (!c.err && protocol != SB_FRAME_PROTOCOL) return SB_E_VERSION;
     if (c.err) return c.err;
     *json = s;
     return SB_OK;

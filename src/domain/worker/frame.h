@@ -9,6 +9,7 @@
 #include "domain/model/columns.h"
 
 enum {
+    SB_FRAME_PROTOCOL = 1,   /* version of all this; a READY frame says the worker's */
     SB_FRAME_HEAD = 8,       /* u32 length of the body, u32 kind */
     SB_FRAME_MAX = 1 << 30,  /* bytes of a body */
     SB_FRAME_OUTPUTS = 4096, /* outputs of an answer */
@@ -56,7 +57,7 @@ struct sb_frame_error {
 SB_MUST_CHECK sb_err sb_frame_error_read(struct sb_str body, struct sb_frame_error *out);
 /* A FAILED frame: loading did not work (blame is not set). */
 SB_MUST_CHECK sb_err sb_frame_failed_read(struct sb_str body, struct sb_frame_error *out);
-/* A READY frame: its JSON object. */
+/* A READY frame: its JSON object. SB_E_VERSION when the worker speaks another protocol. */
 SB_MUST_CHECK sb_err sb_frame_ready_read(struct sb_str body, struct sb_str *json);
 
 #endif

@@ -465,8 +465,11 @@ static void on_frame(void *arg, uint32_t kind, struct sb_frame_body *body) {
     struct sb_frame_answer head;
     struct sb_frame_error e = {0};
     enum worker_state s = state_of(w);
-    if (kind == SB_FRAME_READY && s == W_STARTING && sb_frame_ready_read(view, &json) == SB_OK) {
-        on_ready(w, json);
+    if (kind == SB_FRAME_READY && s == W_STARTING) {
+        if (sb_frame_ready_read(view, &json) == SB_OK)
+            on_ready(w, json);
+        else
+            kill_worker(w, "its script is of another version of sibyl");
         return;
     }
     if (kind == SB_FRAME_FAILED && s == W_STARTING && sb_frame_failed_read(view, &e) == SB_OK) {

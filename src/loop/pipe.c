@@ -30,6 +30,7 @@ sb_err sb_pipe_new(struct sb_pipe **out, struct sb_loop *l, sb_pipe_read_fn *fn,
         return SB_E_NOMEM;
     }
     p->uv.data = p;
+    p->loop = l;
     p->on_read = fn;
     p->arg = arg;
     *out = p;
@@ -74,5 +75,9 @@ static void on_closed(uv_handle_t *h) {
 void sb_pipe_close(struct sb_pipe *p) {
     if (!p || p->closed) return;
     p->closed = true;
+    if (uv_is_closing((uv_handle_t *)&p->uv)) { /* the loop has ended and closed it */
+        if (!sb_loop_running(p->loop)) on_closed((uv_handle_t *)&p->uv);
+        return;
+    }
     uv_close((uv_handle_t *)&p->uv, on_closed);
 }

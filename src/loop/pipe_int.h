@@ -8,6 +8,7 @@
 
 struct sb_pipe {
     uv_pipe_t uv;
+    struct sb_loop *loop;
     sb_pipe_read_fn *on_read;
     void *arg;
     char *buf;

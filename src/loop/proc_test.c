@@ -99,6 +99,18 @@ static void killing_a_group_reaches_grandchildren(void **state) {
     finish(&c);
 }
 
+static void a_pipe_may_be_closed_after_its_loop_ended(void **state) {
+    (void)state;
+    struct sb_loop *l;
+    struct sb_pipe *p;
+    assert_int_equal(sb_loop_new(&l, "test"), SB_OK);
+    assert_int_equal(sb_pipe_new(&p, l, on_read, NULL), SB_OK);
+    sb_loop_stop(l);
+    sb_loop_run(l);
+    sb_pipe_close(p);
+    sb_loop_free(l);
+}
+
 static void a_missing_program_is_named(void **state) {
     (void)state;
     struct child c;
@@ -115,6 +127,7 @@ int main(void) {
         cmocka_unit_test(a_child_speaks_through_its_pipes),
         cmocka_unit_test(killing_a_group_reaches_grandchildren),
         cmocka_unit_test(a_missing_program_is_named),
+        cmocka_unit_test(a_pipe_may_be_closed_after_its_loop_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,3 +121,10 @@ def test_another_revision_is_refused_with_the_line_to_run(tool, tmp_path):
     assert code == 1
     assert "schema revision is 7d34483879f0" in lines[0]
     assert f"mlflow db upgrade sqlite:///{db}" in lines[0]
+
+
+def test_the_schema_file_is_what_mlflow_makes(tmp_path):
+    subprocess.run([PYTHON, os.path.join(ROOT, "tools", "gen-mlflow-schema"), str(tmp_path)], check=True, timeout=180,
+                   env=dict(ENV, SIBYL_TEST_PY=str(PYTHON)), capture_output=True)
+    made, = tmp_path.iterdir()
+    assert made.read_bytes() == pathlib.Path(ROOT, "share", "sql", made.name).read_bytes()

@@ -131,6 +131,8 @@ static void advance(struct scanner *s) {
     size_t begin = s->at;
     struct token t = {0};
     t.type = scan_token(s, &t);
+    /* For messages, what is no token reaches to the next space. */
+    while (t.type == TOKEN_BAD && s->at < s->text.n && !is_space(s->text.p[s->at])) s->at++;
     t.text = sb_str_sub(s->text, begin, s->at - begin);
     s->now = t;
 }
@@ -372,6 +374,14 @@ static sb_err list_error(struct scanner *s, const char *what) {
         what);
 }
 
+static const char *list_attributes(const struct scanner *s) {
+    const char *text = "";
+    for (const struct sb_filter_attribute *a = s->table->attributes; a->name; a++)
+        if (a->list)
+            text = sb_arena_printf(s->c->arena, "%s%s'%s'", text, *text ? ", " : "", a->name);
+    return text;
+}
+
 static sb_err read_list(struct scanner *s, const struct name *n, struct sb_filter_clause *out) {
     if (n->attribute == NULL)
         return sb_call_invalid(s->c,
@@ -380,9 +390,9 @@ static sb_err read_list(struct scanner *s, const struct name *n, struct sb_filte
                                n->entity == SB_ENTITY_TAG ? "tag" : "parameter");
     if (!n->attribute->list)
         return sb_call_invalid(s->c,
-                               "Attribute '%s' does not support comparison with a list of "
-                               "quoted string values.",
-                               n->attribute->name);
+                               "Only [%s] attributes support comparison with a list of quoted "
+                               "string values.",
+                               list_attributes(s));
     struct sb_sql_value *v = sb_arena_try_array(s->c->arena, SB_FILTER_LIST_MAX, sizeof *v);
     if (!v) return list_error(s, "but got one too long.");
     advance(s);
@@ -465,7 +475,9 @@ static sb_err read_value(struct scanner *s, const struct name *n, struct sb_filt
                     : sb_call_invalid(s->c, "Invalid comparator '%s' for a list of values",
                                       op_names[out->op]);
     }
-    if (s->now.type == TOKEN_END || s->now.type == TOKEN_BAD || list) return bad_clause(s);
+    bool number = is_numeric(n) && s->now.type == TOKEN_BAD;
+    if (s->now.type == TOKEN_END || (s->now.type == TOKEN_BAD && !number) || list)
+        return bad_clause(s);
     out->values = sb_arena_zalloc(s->c->arena, sizeof *out->values);
     out->values_n = 1;
     SB_TRY(is_numeric(n) ? read_numeric(s, n, out->values) : read_text(s, n, out->values));
@@ -477,6 +489,10 @@ static sb_err read_value(struct scanner *s, const struct name *n, struct sb_filt
 
 static sb_err read_clause(struct scanner *s, struct sb_filter_clause *out) {
     struct name name;
+    if (s->now.type == TOKEN_STRING || s->now.type == TOKEN_NUMBER)
+        return sb_call_invalid(s->c,
+                               "Invalid comparison clause. Expected 'Identifier' found '%.*s'",
+                               SB_ARG(s->now.text));
     if (s->now.type != TOKEN_NAME || at_word(s, "AND")) return bad_clause(s);
     struct token t = s->now;
     advance(s);

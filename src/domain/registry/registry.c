@@ -10,7 +10,10 @@
 #include "domain/registry/schema.h"
 #include "domain/registry/store_int.h"
 
-enum { READERS_MAX = 16 };
+enum {
+    READERS_MAX = 16,
+    MESSAGE_MAX = 20000, /* characters: messages quote values of up to 8,000 */
+};
 
 struct sb_registry {
     char *root;
@@ -54,16 +57,14 @@ int sb_mlflow_error_status(enum sb_mlflow_error e) {
 
 sb_err sb_call_fail(struct sb_registry_call *c, enum sb_mlflow_error code, const char *fmt, ...) {
     struct sb_buf b;
-    sb_buf_init(&b, 64 << 10);
+    sb_buf_init(&b, 64 << 20);
     va_list ap;
     va_start(ap, fmt);
     sb_buf_vaddf(&b, fmt, ap);
     va_end(ap);
     c->error.code = code;
-    char *text = sb_arena_alloc(c->arena, b.n + 1);
-    if (b.n) memcpy(text, b.p, b.n);
-    text[b.n] = '\0';
-    c->error.message = sb_str_make(text, b.n);
+    struct sb_str cut = sb_text_cut(sb_buf_view(&b), MESSAGE_MAX);
+    c->error.message = sb_str_of(sb_arena_printf(c->arena, "%.*s", SB_ARG(cut)));
     sb_buf_fini(&b);
     return errors[code].err;
 }

@@ -470,6 +470,12 @@ static void legacy_model_records_are_appended(void **state) {
     IS(run.tags.v[0].value, "[" RECORD "," RECORD "]");
     FAILS(sb_registry_run_model_record(&f->c, id, S("{")), INVALID_PARAMETER_VALUE,
           "is not a valid JSON");
+    char *huge = calloc(1, 200001);
+    memset(huge, '{', 200000);
+    FAILS(sb_registry_run_model_record(&f->c, id, S(huge)), INVALID_PARAMETER_VALUE,
+          "Malformed model info."); /* the message is cut, not lost */
+    assert_int_equal(f->c.error.message.n, 20000);
+    free(huge);
     FAILS(sb_registry_run_model_record(&f->c, id, S("{\"run_id\": \"r\"}")),
           INVALID_PARAMETER_VALUE, "missing mandatory fields: {'artifact_path'}");
 }

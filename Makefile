@@ -120,10 +120,10 @@ test: V := $(V)
 test: $(TESTS)
 	@tools/run-unit-tests $(TESTS)
 
-# ---- programs that tests and benches drive: build/V/tests/NAME, from one C file each ----
-# tool,NAME,SOURCE,FOLDER: linked with FOLDER and the layers below it.
+# ---- programs that tests and benches drive: build/V/tests/NAME ----
+# tool,NAME,SOURCES,FOLDER: linked with FOLDER and the layers below it.
 define tool
-$(B)/tests/$(1): $(B)/$(2:.c=.o) $(foreach d,$(call closure,$(3)),$(call archive,$(d))) $(B)/lib/llhttp.a
+$(B)/tests/$(1): $(addprefix $(B)/,$(2:.c=.o)) $(foreach d,$(call closure,$(3)),$(call archive,$(d))) $(B)/lib/llhttp.a
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS)
 TOOLS += $(B)/tests/$(1)
@@ -132,6 +132,8 @@ $(eval $(call tool,http_echo,tests/api/http_echo.c,engine/http))
 $(eval $(call tool,worker_tool,tests/api/worker_tool.c,domain/worker))
 $(eval $(call tool,registry_tool,tests/api/registry_tool.c,domain/registry))
 $(eval $(call tool,predict_tool,tests/exact/predict_tool.c,domain/native))
+$(eval $(call tool,journal_tool,tests/crash/journal_tool.c,engine/journal))
+$(eval $(call tool,journal_crash,tests/crash/journal_crash.c tests/crash/workload.c tests/crash/model.c,engine/journal))
 $(eval $(call tool,journal_bench,bench/journal_bench.c,engine/journal))
 .PHONY: tools
 tools: $(TOOLS)

@@ -197,8 +197,7 @@ static sb_err resolve_name(struct sb_registry_call *c, const struct sb_filter_ta
     if (t->dot < t->text.n) {
         struct sb_str word = without_quotes(sb_str_sub(t->text, 0, t->dot));
         if (!entity_of(table, word, &n.entity))
-            return sb_call_invalid(c, "Invalid entity type '%.*s'. Valid values are %s",
-                                   SB_ARG(word), table->valid);
+            return sb_call_invalid(c, "Invalid entity type '%.*s'. %s", SB_ARG(word), table->valid);
         n.key = sb_str_sub(t->text, t->dot + 1, t->text.n);
     }
     n.key = without_quotes(n.key);
@@ -548,6 +547,10 @@ static sb_err read_order(struct sb_registry_call *c, enum sb_filter_for what, st
         return sb_call_invalid(c, "Invalid order_by clause '%.*s'. Could not be parsed.",
                                SB_ARG(text));
     struct name n;
+    struct sb_str key = without_quotes(t.text);
+    if (what == SB_FOR_MODELS && !attribute_of(s.table->attributes, key, true))
+        return sb_call_invalid(c, "Invalid order by key '%.*s' specified. Valid keys are '{%s}'",
+                               SB_ARG(key), attribute_list(c->arena, s.table->attributes, true));
     SB_TRY(resolve_name(c, s.table, &t, true, &n));
     if (n.entity == SB_ENTITY_DATASET || (what != SB_FOR_RUNS && n.entity != SB_ENTITY_ATTRIBUTE))
         return sb_call_invalid(c, "Invalid order_by entity in '%.*s'", SB_ARG(text));

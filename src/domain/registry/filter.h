@@ -140,7 +140,7 @@ struct sb_filter_table {
     const char *rows[SB_ENTITY_COUNT];
     const char *value[SB_ENTITY_COUNT]; /* the column compared */
     bool null_tests;                    /* IS [NOT] NULL of tags and params */
-    const char *valid;                  /* entity words, for messages */
+    const char *valid;                  /* a sentence with the entity words, for messages */
 };
 extern const struct sb_filter_table sb_filter_tables[SB_FOR_COUNT];
 extern const struct sb_filter_attribute sb_filter_dataset_attributes[];

@@ -93,7 +93,7 @@ const struct sb_filter_table sb_filter_tables[SB_FOR_COUNT] = {
                       [SB_ENTITY_PARAM] = "x.value",
                       [SB_ENTITY_TAG] = "x.value"},
             .null_tests = true,
-            .valid = "['metric', 'parameter', 'tag', 'attribute', 'dataset']",
+            .valid = "Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']",
         },
     [SB_FOR_EXPERIMENTS] =
         {
@@ -103,7 +103,7 @@ const struct sb_filter_table sb_filter_tables[SB_FOR_COUNT] = {
                                        "AND x.key = ?"},
             .value = {[SB_ENTITY_TAG] = "x.value"},
             .null_tests = true,
-            .valid = "('attribute', 'tag', 'tags')",
+            .valid = "Valid entity types are ('attribute', 'tag', 'tags')",
         },
     [SB_FOR_LOGGED_MODELS] =
         {
@@ -121,7 +121,7 @@ const struct sb_filter_table sb_filter_tables[SB_FOR_COUNT] = {
             .value = {[SB_ENTITY_METRIC] = "x.metric_value",
                       [SB_ENTITY_PARAM] = "x.param_value",
                       [SB_ENTITY_TAG] = "x.tag_value"},
-            .valid = "['attributes', 'metrics', 'params', 'tags']",
+            .valid = "Expected one of ['attributes', 'metrics', 'params', 'tags']",
         },
     [SB_FOR_MODELS] =
         {
@@ -130,7 +130,7 @@ const struct sb_filter_table sb_filter_tables[SB_FOR_COUNT] = {
             .rows = {[SB_ENTITY_TAG] = "registered_model_tags x WHERE x.workspace = 'default' AND "
                                        "x.name = m.name AND x.key = ?"},
             .value = {[SB_ENTITY_TAG] = "x.value"},
-            .valid = "('attribute', 'tag', 'tags')",
+            .valid = "Valid entity types are ('attribute', 'tag', 'tags')",
         },
     [SB_FOR_VERSIONS] =
         {
@@ -139,6 +139,6 @@ const struct sb_filter_table sb_filter_tables[SB_FOR_COUNT] = {
             .rows = {[SB_ENTITY_TAG] = "model_version_tags x WHERE x.workspace = 'default' AND "
                                        "x.name = v.name AND x.version = v.version AND x.key = ?"},
             .value = {[SB_ENTITY_TAG] = "x.value"},
-            .valid = "('attribute', 'tag', 'tags')",
+            .valid = "Valid entity types are ('attribute', 'tag', 'tags')",
         },
 };

@@ -407,7 +407,8 @@ static void experiment_searches(void **state) {
         {"creation_time > 'x'", "", NULL, "Invalid value for numeric attribute"},
         {"experiment_id = 'x'", "", NULL, "Invalid experiment ID 'x'"},
         {"experiment_id > '1'", "", NULL, "Invalid comparator '>'"},
-        {"metrics.a > 1", "", NULL, "Invalid entity type 'metrics'. Valid values are ('attribute'"},
+        {"metrics.a > 1", "", NULL,
+         "Invalid entity type 'metrics'. Valid entity types are ('attribute'"},
         {"run_id = 'x'", "", NULL, "Invalid attribute key 'run_id'"},
         {"name IS NULL", "", NULL, "IS NULL / IS NOT NULL is only supported for tags"},
         {"", "tags.team", NULL, "Invalid order_by entity"},
@@ -488,8 +489,8 @@ static void model_searches(void **state) {
         {"description = 'x'", "", NULL, "Invalid attribute key 'description'"},
         {"name > 'x'", "", NULL, "Invalid comparator '>'"},
         {"tags.team IS NULL", "", NULL, "Expected 3 tokens found 2"},
-        {"", "creation_timestamp", NULL, "Invalid attribute key 'creation_timestamp'"},
-        {"", "tags.team", NULL, "Invalid order_by entity"},
+        {"", "creation_timestamp", NULL, "Invalid order by key 'creation_timestamp' specified"},
+        {"", "tags.team", NULL, "Invalid order by key 'tags.team' specified"},
     };
     make_models(f);
     for (size_t i = 0; i < SB_COUNT(rows); i++) {

@@ -126,6 +126,29 @@ static void smuggling_and_malformed_heads_are_refused(void **state) {
     }
 }
 
+static void every_byte_at_every_place_of_a_value(void **state) {
+    (void)state;
+    for (int byte = 0; byte < 256; byte++)
+        for (size_t n = 1; n <= 20; n++)
+            for (size_t at = 0; at < n; at++) {
+                char text[100];
+                int status;
+                const char *why;
+                size_t begin = strlen(GET "X: ");
+                memcpy(text, GET "X: ", begin);
+                memset(text + begin, 'v', n);
+                memcpy(text + begin + n, "\r\n\r\n", 4);
+                text[begin + at] = (char)byte;
+                bool good = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+                enum sb_http_verdict v =
+                    sb_http_head_parse(&head, text, begin + n + 4, &status, &why);
+                /* a CR or LF in it makes two lines, which some places allow */
+                bool breaks = byte == '\n' || byte == '\r';
+                if (!breaks && (v == SB_HTTP_HEAD_OK) != good)
+                    fail_msg("byte %d at %zu of %zu: verdict %d", byte, at, n, v);
+            }
+}
+
 static void a_NUL_is_refused_everywhere(void **state) {
     (void)state;
     static const char good[] = "GET /ab HTTP/1.1\r\nHost: a\r\nX: yz\r\n\r\n";
@@ -356,6 +379,7 @@ static void an_endless_trailer_section_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(smuggling_and_malformed_heads_are_refused),
+        cmocka_unit_test(every_byte_at_every_place_of_a_value),
         cmocka_unit_test(a_NUL_is_refused_everywhere),
         cmocka_unit_test(every_prefix_of_a_good_head_wants_more),
         cmocka_unit_test(accepted_forms),

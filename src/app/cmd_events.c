@@ -23,9 +23,8 @@ static enum sb_exit complain(const struct sb_errctx *ctx, sb_err err) {
     return SB_EXIT_FAILED;
 }
 
-static sb_err open_source(const struct sb_cli *cli, struct sb_event_source *out,
-                          struct sb_errctx *ctx) {
-    struct sb_arena *a = (struct sb_arena *)&cli->config.arena;
+static sb_err open_source(struct sb_cli *cli, struct sb_event_source *out, struct sb_errctx *ctx) {
+    struct sb_arena *a = &cli->config.arena;
     const char *dir = sb_datadir_path(a, cli->config.data, SB_DATADIR_PREDICTIONS);
     if (!sb_file_exists(dir))
         return sb_fail(ctx, SB_E_MISSING, "no events in %s: name the data folder with --data",

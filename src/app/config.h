@@ -98,6 +98,9 @@ SB_MUST_CHECK sb_err sb_config_env(struct sb_config *c, const struct sb_setting 
  * not go together (a listener that others can reach without authentication, two on one port). */
 SB_MUST_CHECK sb_err sb_config_finish(struct sb_config *c, struct sb_errctx *ctx);
 
+/* After finish: whoever loads sb_config_flags gets just the ports that the listeners have now. */
+void sb_config_fix_ports(struct sb_config *c);
+
 /* The setting of a key ("serving.timeout") or of a flag's name ("serving-timeout"); or NULL. */
 const struct sb_setting *sb_setting_of_key(struct sb_str key);
 const struct sb_setting *sb_setting_of_flag(struct sb_str flag);
@@ -110,7 +113,7 @@ void sb_setting_env(const struct sb_setting *s, char to[64]);
 
 /* The flags that make another process load the same settings: everything not at its default, one
  * "--flag=value" each in the arena. *n counts them. */
-const char *const *sb_config_flags(const struct sb_config *c, size_t *n);
+const char *const *sb_config_flags(struct sb_config *c, size_t *n);
 
 /* "TIME, 1ms to 10m, default 30s": for help and docs. */
 void sb_setting_describe(const struct sb_setting *s, struct sb_buf *out);

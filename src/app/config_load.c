@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 
+#include "app/instance.h"
 #include "codec/yaml.h"
 
 /* ---- environment ---- */
@@ -114,13 +115,8 @@ static bool is_loopback(const struct sb_addr *a) {
     return strncmp(a->host, "127.", 4) == 0 || strcmp(a->host, "::1") == 0;
 }
 
-/* The URL under which this machine reaches a listener of ours. */
-static const char *own_url(struct sb_arena *arena, const struct sb_addr *a) {
-    bool six = strchr(a->host, ':') != NULL;
-    const char *host = a->host;
-    if (strcmp(host, "0.0.0.0") == 0) host = "127.0.0.1";
-    if (strcmp(host, "::") == 0) host = "::1";
-    return sb_arena_printf(arena, six ? "http://[%s]:%u" : "http://%s:%u", host, (unsigned)a->port);
+static const char *own_url(struct sb_config *c) {
+    return sb_instance_url_of(&c->arena, c->registry_listen.host, c->registry_listen.port);
 }
 
 /* Also when the shell of somebody who uses our registry names it: MLFLOW_TRACKING_URI. */
@@ -130,7 +126,7 @@ static bool is_own_registry(struct sb_config *c) {
     if (sb_str_ends(url, SB_STR("/"))) url.n--;
     const char *named =
         sb_arena_printf(&c->arena, "http://localhost:%u", (unsigned)c->registry_listen.port);
-    return sb_str_is(url, own_url(&c->arena, &c->registry_listen)) || sb_str_is(url, named);
+    return sb_str_is(url, own_url(c)) || sb_str_is(url, named);
 }
 
 static sb_err add_offset(struct sb_addr *a, const char *key, int64_t offset,
@@ -175,13 +171,31 @@ sb_err sb_config_finish(struct sb_config *c, struct sb_errctx *ctx) {
         SB_TRY(add_offset(addrs[i], keys[i], c->port_offset, ctx));
     SB_TRY(check_listeners(c, addrs, keys, SB_COUNT(addrs), ctx));
     c->registry_is_ours = is_own_registry(c);
-    if (c->registry_is_ours) c->registry_url = own_url(&c->arena, &c->registry_listen);
+    if (c->registry_is_ours) c->registry_url = own_url(c);
     if (c->serving_threads == 0) c->serving_threads = cores();
     return SB_OK;
 }
 
-const char *const *sb_config_flags(const struct sb_config *c, size_t *n) {
-    struct sb_arena *a = (struct sb_arena *)&c->arena;
+static void fix(struct sb_config *c, const char *key, const char *text) {
+    ptrdiff_t row = sb_setting_of_key(sb_str_of(key)) - sb_settings;
+    c->text[row] = text;
+    c->source[row] = SB_SOURCE_FLAG;
+}
+
+static void fix_addr(struct sb_config *c, const char *key, const struct sb_addr *a) {
+    bool six = strchr(a->host, ':') != NULL;
+    fix(c, key, sb_arena_printf(&c->arena, six ? "[%s]:%u" : "%s:%u", a->host, (unsigned)a->port));
+}
+
+void sb_config_fix_ports(struct sb_config *c) {
+    fix_addr(c, "serving.listen", &c->serving_listen);
+    fix_addr(c, "registry.listen", &c->registry_listen);
+    fix_addr(c, "dashboard.listen", &c->dashboard_listen);
+    fix(c, "port_offset", "0");
+}
+
+const char *const *sb_config_flags(struct sb_config *c, size_t *n) {
+    struct sb_arena *a = &c->arena;
     const char **out = sb_arena_zalloc(a, (sb_setting_count() + 1) * sizeof *out);
     *n = 0;
     for (const struct sb_setting *s = sb_settings; s->key; s++) {

@@ -157,6 +157,33 @@ static void a_child_gets_the_same_settings_from_flags(void **state) {
     sb_config_fini(&d);
 }
 
+static void ports_that_were_settled_reach_the_child_as_they_are(void **state) {
+    (void)state;
+    struct sb_config c, d;
+    size_t n;
+    sb_config_init(&c);
+    sb_config_init(&d);
+    struct sb_str yaml = SB_STR("serving: {listen: \"[::1]:0\"}\nport_offset: 10\n");
+    assert_int_equal(sb_config_yaml(&c, yaml, "x.yaml", NULL), SB_OK);
+    assert_int_equal(sb_config_finish(&c, NULL), SB_OK);
+    c.serving_listen.port = 4321;
+    sb_config_fix_ports(&c);
+    const char *const *flags = sb_config_flags(&c, &n);
+    for (size_t i = 0; i < n; i++) {
+        struct sb_str rest = sb_str_of(flags[i] + 2), name;
+        assert_true(sb_str_split(&rest, '=', &name));
+        assert_int_equal(
+            sb_config_set(&d, sb_setting_of_flag(name), rest.p, SB_SOURCE_FLAG, "flag", NULL),
+            SB_OK);
+    }
+    assert_int_equal(sb_config_finish(&d, NULL), SB_OK);
+    assert_int_equal(d.serving_listen.port, 4321);
+    assert_string_equal(d.serving_listen.host, "::1");
+    assert_int_equal(d.registry_listen.port, 5010);
+    sb_config_fini(&c);
+    sb_config_fini(&d);
+}
+
 static void yaml_files_are_refused_with_the_reason(void **state) {
     (void)state;
     static const struct {
@@ -275,6 +302,7 @@ int main(void) {
         cmocka_unit_test(values_reach_their_fields_in_one_unit),
         cmocka_unit_test(sources_win_in_order),
         cmocka_unit_test(a_child_gets_the_same_settings_from_flags),
+        cmocka_unit_test(ports_that_were_settled_reach_the_child_as_they_are),
         cmocka_unit_test(yaml_files_are_refused_with_the_reason),
         cmocka_unit_test(settings_that_do_not_go_together_are_refused),
         cmocka_unit_test(the_registry_is_ours_when_its_url_is_our_own),

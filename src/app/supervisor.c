@@ -41,7 +41,7 @@ struct child {
 };
 
 struct supervisor {
-    const struct sb_config *config;
+    struct sb_config *config;
     struct sb_arena *arena;
     struct sb_loop *loop;
     struct child children[CHILDREN];
@@ -242,10 +242,13 @@ static void on_signal(void *arg, int signum) {
 
 /* ---- start ---- */
 
-static sb_err check_ports(const struct sb_config *c, struct sb_errctx *ctx) {
-    const struct sb_addr *addrs[] = {&c->serving_listen, &c->registry_listen, &c->dashboard_listen};
+/* A port of 0 is settled here, once: the processes know each other's, and keep theirs when they are
+ * restarted. */
+static sb_err settle_ports(struct sb_config *c, struct sb_errctx *ctx) {
+    struct sb_addr *addrs[] = {&c->serving_listen, &c->registry_listen, &c->dashboard_listen};
     for (size_t i = 0; i < SB_COUNT(addrs); i++)
-        SB_TRY(sb_listen_check(addrs[i]->host, addrs[i]->port, ctx));
+        SB_TRY(sb_listen_check(addrs[i]->host, &addrs[i]->port, ctx));
+    sb_config_fix_ports(c);
     return SB_OK;
 }
 
@@ -274,7 +277,7 @@ static void init_children(struct supervisor *s) {
 
 static sb_err start(struct supervisor *s, struct sb_errctx *ctx) {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    SB_TRY(check_ports(s->config, ctx));
+    SB_TRY(settle_ports(s->config, ctx));
     SB_TRY(sb_loop_new(&s->loop, "supervisor"));
     for (size_t i = 0; i < SB_COUNT(signals); i++)
         SB_TRY(sb_loop_on_signal(s->loop, signals[i], on_signal, s));

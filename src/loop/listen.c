@@ -82,10 +82,10 @@ sb_err sb_listen_tcp(const char *host, uint16_t port, int *fds, size_t n, uint16
     return SB_OK;
 }
 
-sb_err sb_listen_check(const char *host, uint16_t port, struct sb_errctx *ctx) {
+sb_err sb_listen_check(const char *host, uint16_t *port, struct sb_errctx *ctx) {
     int fd;
-    if (port == 0) return SB_OK;
-    SB_TRY(bind_one(host, port, true, &fd, ctx));
+    SB_TRY(bind_one(host, *port, true, &fd, ctx));
+    *port = port_of(fd);
     close(fd);
     return SB_OK;
 }

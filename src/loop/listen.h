@@ -14,7 +14,7 @@
 SB_MUST_CHECK sb_err sb_listen_tcp(const char *host, uint16_t port, int *fds, size_t n,
                                    uint16_t *bound, struct sb_errctx *ctx);
 
-/* The same check and message without keeping the port. Port 0 is always fine. */
-SB_MUST_CHECK sb_err sb_listen_check(const char *host, uint16_t port, struct sb_errctx *ctx);
+/* The same check and message without keeping the port. A port of 0 becomes one that is free now. */
+SB_MUST_CHECK sb_err sb_listen_check(const char *host, uint16_t *port, struct sb_errctx *ctx);
 
 #endif

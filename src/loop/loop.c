@@ -43,8 +43,13 @@ static void on_prepare(uv_prepare_t *p) {
     l->now = 0;
 }
 
+static void on_again(uv_idle_t *i) {
+    SB_UNUSED(i); /* being active is all it is for */
+}
+
 static void on_check(uv_check_t *c) {
     struct sb_loop *l = c->data;
+    uv_idle_stop(&l->again);
     for (struct sb_loop_tick *t = l->ticks; t; t = t->next) t->fn(t->arg);
     l->lag = l->now ? sb_mono_ns() - l->now : 0;
     l->now = 0;
@@ -70,6 +75,7 @@ sb_err sb_loop_new(struct sb_loop **out, const char *name) {
     uv_prepare_start(&l->prepare, on_prepare);
     uv_check_init(&l->uv, &l->check);
     uv_check_start(&l->check, on_check);
+    uv_idle_init(&l->uv, &l->again);
     *out = l;
     return SB_OK;
 }
@@ -154,6 +160,10 @@ void sb_loop_on_tick(struct sb_loop *l, struct sb_loop_tick *t) {
     t->next = NULL;
     *l->ticks_end = t;
     l->ticks_end = &t->next;
+}
+
+void sb_loop_again(struct sb_loop *l) {
+    uv_idle_start(&l->again, on_again);
 }
 
 static void on_signal(uv_signal_t *h, int signum) {

@@ -56,6 +56,8 @@ struct sb_loop_tick {
     struct sb_loop_tick *next;
 };
 void sb_loop_on_tick(struct sb_loop *l, struct sb_loop_tick *t);
+/* From a tick: the next iteration takes what is ready and does not wait for more. */
+void sb_loop_again(struct sb_loop *l);
 
 /* One-shot or repeating timer embedded in its owner. fn runs on the loop. Stop before freeing. */
 struct sb_timer {

@@ -29,6 +29,7 @@ struct sb_loop {
     uv_async_t async;
     uv_prepare_t prepare;
     uv_check_t check;
+    uv_idle_t again; /* active: the next poll does not wait */
     struct sb_timers timers;
     struct sb_loop_tick *ticks, **ticks_end;
     struct sb_loop_signal *signals;

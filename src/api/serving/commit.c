@@ -15,6 +15,8 @@
 
 enum { IN_FLIGHT_MAX = 2 };
 static const int64_t WAIT_NS = SB_MS;
+static const int64_t GATHER_NS = 200 * SB_US;
+enum { GATHER_ROWS = 512 };
 static const size_t IN_FLIGHT_BYTES_MAX = 64 << 20;
 
 enum { CLAIM_WAITING, CLAIM_AWAY, CLAIM_DONE };
@@ -68,6 +70,8 @@ static struct commit *open_commit(struct lane *l) {
         c->task.fn = on_posted;
     }
     c->bytes = 0;
+    c->seen = 0;
+    c->opened_ns = 0;
     c->first = NULL;
     c->last = &c->first;
     c->next = NULL;
@@ -89,9 +93,21 @@ static void submit(struct lane *l, int claim) {
         complete(c);
 }
 
+/* While requests keep arriving the group keeps growing: it goes once an iteration brought nothing
+ * new, it is large, or it has waited GATHER_NS. Clients answered by the last group send their next
+ * requests over a few iterations, and one sync for all of them is cheaper than several. */
 static void on_tick(void *arg) {
     struct lane *l = arg;
-    if (l->open && l->in_flight < IN_FLIGHT_MAX) submit(l, CLAIM_WAITING);
+    struct commit *c = l->open;
+    if (!c || l->in_flight >= IN_FLIGHT_MAX) return;
+    bool grew = c->group.count != c->seen;
+    if (!c->opened_ns) c->opened_ns = sb_mono_ns();
+    if (grew && c->group.count < GATHER_ROWS && sb_mono_ns() - c->opened_ns < GATHER_NS) {
+        c->seen = c->group.count;
+        sb_loop_again(l->loop);
+        return;
+    }
+    submit(l, CLAIM_WAITING);
 }
 
 static void add_wait(struct commit *c, struct call *call) {

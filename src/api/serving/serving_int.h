@@ -80,7 +80,9 @@ struct commit {
     struct sb_journal_group group;
     struct lane *lane;
     struct wait *first, **last;
-    size_t bytes; /* of its events */
+    size_t bytes;      /* of its events */
+    uint32_t seen;     /* events in it at the last tick */
+    int64_t opened_ns; /* of its first tick; 0 = none yet */
     struct sb_task task;
     _Atomic int claim; /* who completes it: see commit.c */
     struct commit *next;

@@ -38,11 +38,12 @@ class Instance:
         self.args, self.command = list(args), command
         self.env = clean_environment(**(env or {}))
         self.ports = ports or {k: free_port() for k in ROLES}
+        self.prefix = []
         self.process = None
         self.starts = 0
 
     def command_line(self):
-        return [str(SIBYL), self.command, "--data", str(self.data),
+        return [*self.prefix, str(SIBYL), self.command, "--data", str(self.data),
                 *[f"--{k}-listen=127.0.0.1:{p}" for k, p in self.ports.items()], *self.args]
 
     def start(self, ready=True):

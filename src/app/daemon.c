@@ -85,6 +85,8 @@ enum sb_exit sb_daemon_run(struct sb_cli *cli, const struct sb_daemon_ops *ops) 
     if (!sb_str_to_i64(sb_str_of(cli->words[0]), &parent)) return SB_EXIT_USAGE;
     if (!sb_process_be_child(sb_arena_printf(d.arena, "sibyl-%s", ops->name), parent))
         return SB_EXIT_FAILED;
+    signal(SIGPIPE, SIG_IGN); /* a client that hangs up is an error of its write */
+    sb_process_raise_fd_limit();
     int64_t began = sb_mono_ns();
     sb_err err = start(&d, &ctx);
     if (err) {

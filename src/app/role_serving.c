@@ -147,13 +147,15 @@ static void stop_workers(struct serving *s) {
 static void serving_stop(struct sb_daemon *d) {
     struct serving *s = d->self;
     sb_timer_stop(&s->health);
-    if (s->watcher) sb_watcher_stop(s->watcher);
     for (size_t i = 0; i < s->started; i++) sb_loop_stop(s->loops[i]);
     for (size_t i = 0; i < s->started; i++) sb_loop_join(s->loops[i]);
     sb_pool_free(s->compute);
     if (s->journal) sb_journal_close(s->journal);
+    /* All that was answered is on disk and closed; a model that is just being loaded may take the
+     * watcher longer than the supervisor waits. */
     sb_http_free(s->http);
     sb_serving_free(s->api);
+    if (s->watcher) sb_watcher_stop(s->watcher);
     for (size_t i = 0; i < s->nloops; i++) sb_loop_free(s->loops[i]);
     sb_route_table_free(s->routes);
     stop_workers(s);

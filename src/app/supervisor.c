@@ -277,10 +277,15 @@ static void init_children(struct supervisor *s) {
 
 static sb_err start(struct supervisor *s, struct sb_errctx *ctx) {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    signal(SIGPIPE, SIG_IGN);
     SB_TRY(settle_ports(s->config, ctx));
     SB_TRY(sb_loop_new(&s->loop, "supervisor"));
-    for (size_t i = 0; i < SB_COUNT(signals); i++)
+    for (size_t i = 0; i < SB_COUNT(signals); i++) {
+        struct sigaction before;
+        bool keep = sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+        if (signals[i] == SIGHUP && keep) continue; /* started by nohup */
         SB_TRY(sb_loop_on_signal(s->loop, signals[i], on_signal, s));
+    }
     init_children(s);
     for (size_t i = 0; i < CHILDREN; i++) child_start(&s->children[i]);
     return SB_OK;

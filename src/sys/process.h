@@ -20,6 +20,9 @@ void sb_process_usage_get(struct sb_process_usage *out);
  * parent: nobody waits for it, it should end. */
 bool sb_process_be_child(const char *name, int64_t parent);
 
+/* As many open files as the system lets this process have. */
+void sb_process_raise_fd_limit(void);
+
 /* Path of this program's file; "" when it cannot be told. n >= 2. */
 void sb_process_path(char *to, size_t n);
 /* Name of this machine, "localhost" when it has none. */

@@ -202,6 +202,16 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_is_clean(make_instance):
     assert "process killed" not in one.log()
 
 
+def test_hanging_up_does_not_stop_what_nohup_started(make_instance):
+    one = make_instance(start=False)
+    one.prefix = ["nohup"]
+    one.start()
+    one.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert not one.exited() and "event=stopping" not in one.log()
+    assert one.stop() == 0
+
+
 def test_a_request_in_flight_is_answered_before_the_end(sibyl):
     """Its head is there, its body comes after SIGTERM: drained, not dropped."""
     body = b"{}"

@@ -5,6 +5,7 @@
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -123,6 +124,9 @@ static sb_err filter(struct sb_errctx *ctx) {
     for (size_t i = 0; i < SB_COUNT(memory) && rc == 0; i++)
         rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, memory[i], 1,
                               SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    /* stdio asks whether it prints to a terminal */
+    const struct scmp_arg_cmp tcgets = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = TCGETS};
+    if (rc == 0) rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, tcgets);
     if (rc == 0) rc = seccomp_load(f);
     seccomp_release(f);
     return rc == 0 ? SB_OK : sb_fail_errno(ctx, -rc, "seccomp");

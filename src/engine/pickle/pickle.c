@@ -65,8 +65,8 @@ static sb_err pop_mark(struct vm *m, struct sb_pv ***v, size_t *n) {
     if (!m->nmarks) return vm_corrupt(m, "no mark on the stack");
     size_t from = m->marks[--m->nmarks];
     SB_ASSERT(from <= m->n);
-    *v = m->stack + from;
     *n = m->n - from;
+    *v = *n ? m->stack + from : NULL;
     m->n = from;
     return SB_OK;
 }

@@ -1,0 +1,51 @@
+/* What the targets of model files have in common: a model that was read goes all the way. */
+#ifndef FUZZ_MODEL_FUZZ_H
+#define FUZZ_MODEL_FUZZ_H
+
+#include <math.h>
+
+#include "base/mem.h"
+#include "domain/native/spec.h"
+
+/* Rows of zeros, of large values and of NaN. */
+static inline void fuzz_evaluate(const struct sb_forest *f) {
+    enum { ROWS = 9 };
+    float *x = sb_calloc((size_t)ROWS * f->nfeatures, sizeof *x);
+    double *out = sb_calloc((size_t)ROWS * f->ngroups, sizeof *out);
+    for (size_t i = 0; i < f->nfeatures; i++) {
+        x[1 * f->nfeatures + i] = 3e38f;
+        x[2 * f->nfeatures + i] = -3e38f;
+        x[3 * f->nfeatures + i] = (float)i;
+        x[4 * f->nfeatures + i] = NAN;
+    }
+    sb_forest_sum(f, x, 1, false, out);
+    sb_forest_sum(f, x, ROWS, true, out);
+    (void)sb_forest_finish(f, ROWS, out);
+    sb_free(x);
+    sb_free(out);
+}
+
+static inline void fuzz_spec(const struct native_spec *spec) {
+    struct sb_image_writer w;
+    struct sb_image img;
+    struct sb_str file;
+    struct sb_forest f;
+    struct sb_arena a;
+    struct native_meta meta;
+    sb_image_writer_init(&w, 64 << 20);
+    sb_arena_init(&a, 64 << 20);
+    sb_image_begin(&w, SB_IMAGE_META);
+    native_meta_write(&w.out, &spec->meta);
+    if (sb_forest_compile(&w, &spec->ir, NULL) == SB_OK && sb_image_finish(&w, &file) == SB_OK) {
+        /* what we write ourselves must load */
+        SB_ASSERT(sb_image_open(&img, file, NULL) == SB_OK);
+        SB_ASSERT(sb_forest_open(&f, &img, NULL) == SB_OK);
+        SB_ASSERT(native_meta_read(&meta, img.section[SB_IMAGE_META], &a, NULL) == SB_OK);
+        if (f.nfeatures <= 4096) fuzz_evaluate(&f);
+        sb_forest_close(&f);
+    }
+    sb_arena_fini(&a);
+    sb_image_writer_fini(&w);
+}
+
+#endif

@@ -25,6 +25,7 @@ enum {
     SB_FILTER_CLAUSES_MAX = 60,    /* each becomes a subquery or a join; SQLite joins 64 tables */
     SB_FILTER_LIST_MAX = 1000,
     SB_FILTER_ORDER_MAX = 30,
+    SB_QUERY_VALUES_MAX = 32000, /* SQLITE_MAX_VARIABLE_NUMBER is 32766 by default */
 };
 
 enum sb_filter_for {
@@ -123,6 +124,9 @@ struct sb_query {
 void sb_query_init(struct sb_query *q);
 void sb_query_fini(struct sb_query *q);
 void sb_query_add(struct sb_query *q, struct sb_sql_value v);
+/* Runs it on db; refuses one with more values than SQLite binds. q must outlive the statement. */
+SB_MUST_CHECK sb_err sb_query_start(struct sb_registry_call *c, struct sb_sql *db,
+                                    const struct sb_query *q, struct sb_sql_stmt **st);
 /* " AND ..." for each clause. Tables go by the aliases of filter_table.c. datasets: metrics of
  * logged models count only when logged on one of these (none: on any). */
 void sb_filter_sql(struct sb_query *q, enum sb_filter_for what, const struct sb_filter *f,

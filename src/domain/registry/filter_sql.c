@@ -3,6 +3,7 @@
 #include "domain/registry/filter.h"
 
 #include "base/mem.h"
+#include "domain/registry/store_int.h"
 
 void sb_query_init(struct sb_query *q) {
     *q = (struct sb_query){0};
@@ -20,6 +21,13 @@ void sb_query_add(struct sb_query *q, struct sb_sql_value v) {
         q->values = sb_realloc(q->values, q->cap * sizeof *q->values);
     }
     q->values[q->n++] = v;
+}
+
+sb_err sb_query_start(struct sb_registry_call *c, struct sb_sql *db, const struct sb_query *q,
+                      struct sb_sql_stmt **st) {
+    if (sb_buf_err(&q->sql) || q->n > SB_QUERY_VALUES_MAX)
+        return sb_call_invalid(c, "A search can have at most %d values.", SB_QUERY_VALUES_MAX);
+    return sb_sql_query_values(db, st, sb_buf_view(&q->sql), q->values, q->n);
 }
 
 /* column OP ? */

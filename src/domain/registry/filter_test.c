@@ -361,6 +361,16 @@ static void filters_have_bounds(void **state) {
         assert_int_equal(search(f, sb_buf_cstr(&b), "", found) == SB_OK, n == SB_FILTER_LIST_MAX);
         sb_buf_fini(&b);
     }
+    static struct sb_str many[SB_QUERY_VALUES_MAX];
+    struct sb_runs runs;
+    for (size_t i = 0; i < SB_COUNT(many); i++) many[i] = S("0");
+    /* Two values are the page's limit and offset. */
+    OK(sb_registry_run_search(&f->c, many, SB_COUNT(many) - 2, &(struct sb_search){0}, SB_VIEW_ALL,
+                              &runs));
+    assert_int_equal(runs.n, 4);
+    FAILS(sb_registry_run_search(&f->c, many, SB_COUNT(many) - 1, &(struct sb_search){0},
+                                 SB_VIEW_ALL, &runs),
+          INVALID_PARAMETER_VALUE, "A search can have at most 32000 values.");
     char *text = malloc(SB_FILTER_TEXT_MAX + 2);
     memset(text, ' ', SB_FILTER_TEXT_MAX + 1);
     text[SB_FILTER_TEXT_MAX + 1] = '\0';

@@ -187,8 +187,7 @@ static sb_err search_in(struct sb_tx *tx, const struct model_query *x,
     compose(&q, x);
     struct sb_vec rows = {0};
     struct sb_sql_stmt *st;
-    sb_err err = sb_buf_err(&q.sql);
-    if (!err) err = sb_sql_query_values(tx->db, &st, sb_buf_view(&q.sql), q.values, q.n);
+    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
     if (!err) {
         while (sb_sql_next(st)) {
             struct sb_logged_model *m = sb_vec_push(tx, &rows, sizeof *m);

@@ -74,8 +74,7 @@ static sb_err find_models(struct sb_tx *tx, const struct query *x, struct sb_vec
     struct sb_sql_stmt *st;
     sb_query_init(&q);
     compose_models(&q, x);
-    sb_err err = sb_buf_err(&q.sql);
-    if (!err) err = sb_sql_query_values(tx->db, &st, sb_buf_view(&q.sql), q.values, q.n);
+    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
     if (!err) {
         while (sb_sql_next(st)) {
             struct sb_registered_model *m = sb_vec_push(tx, rows, sizeof *m);
@@ -132,8 +131,7 @@ static sb_err search_versions_in(struct sb_tx *tx, const struct query *x,
     struct sb_sql_stmt *st;
     sb_query_init(&q);
     compose_versions(&q, x);
-    sb_err err = sb_buf_err(&q.sql);
-    if (!err) err = sb_sql_query_values(tx->db, &st, sb_buf_view(&q.sql), q.values, q.n);
+    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
     if (!err) {
         while (sb_sql_next(st)) sb_version_read(tx, st, &rows);
         err = sb_sql_end(st);

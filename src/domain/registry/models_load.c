@@ -186,11 +186,11 @@ static sb_err load_aliases(struct sb_tx *tx, struct child_rows *c, struct sb_reg
 static sb_err load_latest(struct sb_tx *tx, struct child_rows *c, struct sb_registered_model *v,
                           const struct sb_str *names, size_t n) {
     SB_TRY(sb_tx_each(tx,
-                      "SELECT " SB_VERSION_COLUMNS " FROM (SELECT *, rowid, row_number() OVER "
-                      "(PARTITION BY name, current_stage ORDER BY version DESC) AS newest FROM "
-                      "model_versions WHERE workspace = 'default' AND name IN (%s) AND "
-                      "current_stage <> 'Deleted_Internal') v WHERE v.newest = 1 ORDER BY v.name, "
-                      "v.version",
+                      "SELECT " SB_VERSION_COLUMNS " FROM (SELECT name, max(version) AS newest "
+                      "FROM model_versions WHERE workspace = 'default' AND name IN (%s) AND "
+                      "current_stage <> 'Deleted_Internal' GROUP BY name, current_stage) n JOIN "
+                      "model_versions v ON v.workspace = 'default' AND v.name = n.name AND "
+                      "v.version = n.newest ORDER BY v.name, v.version",
                       names, n, version_row, c));
     struct sb_model_version *rows;
     SB_TRY(sb_version_rows_load(tx, &c->versions, c->versions.rows.n, &rows));

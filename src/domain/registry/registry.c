@@ -10,6 +10,8 @@
 #include "domain/registry/schema.h"
 #include "domain/registry/store_int.h"
 
+#define READ_MAX_NS (30 * SB_SEC) /* one search must not hold a connection for ever */
+
 enum {
     READERS_MAX = 16,
     MESSAGE_MAX = 20000, /* characters: messages quote values of up to 8,000 */
@@ -166,6 +168,7 @@ sb_err sb_tx_begin(struct sb_tx *tx, struct sb_registry_call *c, bool write) {
     tx->now = tx->reg->clock->wall_ns(tx->reg->clock->self) / SB_MS;
     lease(tx, write);
     sb_sql_error_reset(tx->db);
+    if (!write) sb_sql_deadline_set(tx->db, sb_mono_ns() + READ_MAX_NS);
     sb_err err = sb_sql_begin(tx->db, write);
     if (!err) return SB_OK;
     err = fill_error(tx, err);

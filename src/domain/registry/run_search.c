@@ -4,8 +4,6 @@
 #include "domain/registry/run_load_int.h"
 #include "domain/registry/tracking_int.h"
 
-enum { EXPERIMENTS_MAX = 20000 };
-
 struct run_query {
     const int64_t *experiments;
     size_t experiments_n;
@@ -75,8 +73,7 @@ static sb_err find(struct sb_tx *tx, const struct run_query *x, struct sb_vec *r
     sb_query_init(&q);
     compose(&q, x);
     struct sb_sql_stmt *st;
-    sb_err err = sb_buf_err(&q.sql);
-    if (!err) err = sb_sql_query_values(tx->db, &st, sb_buf_view(&q.sql), q.values, q.n);
+    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
     if (!err) {
         while (sb_sql_next(st)) {
             struct sb_run *run = sb_vec_push(tx, rows, sizeof *run);
@@ -104,9 +101,8 @@ sb_err sb_registry_run_search(struct sb_registry_call *c, const struct sb_str *e
                               struct sb_runs *out) {
     struct sb_filter *filter = sb_arena_alloc(c->arena, sizeof *filter);
     struct sb_orders orders;
-    if (experiment_ids_n > EXPERIMENTS_MAX)
-        return sb_call_invalid(c, "At most %d experiment_ids.", EXPERIMENTS_MAX);
-    int64_t *ids = sb_arena_alloc(c->arena, (experiment_ids_n + 1) * sizeof *ids);
+    int64_t *ids = sb_arena_try_array(c->arena, experiment_ids_n + 1, sizeof *ids);
+    if (!ids) return sb_call_invalid(c, "Too many experiment_ids.");
     for (size_t i = 0; i < experiment_ids_n; i++)
         SB_TRY(sb_check_experiment_id(c, experiment_ids[i], &ids[i]));
     struct run_query x = {.experiments = ids,

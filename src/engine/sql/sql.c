@@ -5,10 +5,11 @@
 
 #include <sqlite3.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { CACHE_MAX = 160, BUSY_MS = 20000 };
+enum { CACHE_MAX = 160, BUSY_MS = 20000, DEADLINE_OPS = 20000 /* about a millisecond */ };
 
 struct sb_sql_stmt {
     struct sb_sql *db;
@@ -23,6 +24,7 @@ struct sb_sql {
     struct sb_map cache; /* text -> struct sb_sql_stmt */
     uint64_t tick;
     struct sb_errctx error;
+    int64_t deadline_ns;
 };
 
 static sb_err code_of(int rc) {
@@ -33,6 +35,7 @@ static sb_err code_of(int rc) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return SB_E_BUSY;
     case SQLITE_FULL: return SB_E_NOSPACE;
+    case SQLITE_INTERRUPT: return SB_E_TIMEOUT;
     case SQLITE_NOMEM: return SB_E_NOMEM;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return SB_E_CORRUPT;
@@ -177,6 +180,16 @@ sb_err sb_sql_run_values(struct sb_sql *db, struct sb_str sql, const struct sb_s
 sb_err sb_sql_script(struct sb_sql *db, const char *sql) {
     int rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? SB_OK : failed(db, rc);
+}
+
+static int deadline_passed(void *user) {
+    const struct sb_sql *db = user;
+    return sb_mono_ns() > db->deadline_ns;
+}
+
+void sb_sql_deadline_set(struct sb_sql *db, int64_t deadline_ns) {
+    db->deadline_ns = deadline_ns;
+    sqlite3_progress_handler(db->h, DEADLINE_OPS, deadline_ns ? deadline_passed : NULL, db);
 }
 
 int64_t sb_sql_changes(struct sb_sql *db) {

@@ -95,6 +95,10 @@ SB_MUST_CHECK sb_err sb_sql_script(struct sb_sql *db, const char *sql);
 int64_t sb_sql_changes(struct sb_sql *db);
 int64_t sb_sql_last_id(struct sb_sql *db);
 
+/* Statements end with SB_E_TIMEOUT once sb_mono_ns() passes deadline; 0 = never. Stays until set
+ * again. */
+void sb_sql_deadline_set(struct sb_sql *db, int64_t deadline_ns);
+
 /* ---- transactions ---- */
 
 /* A writer takes the write lock at once (BEGIN IMMEDIATE), so that it cannot fail half-way; a

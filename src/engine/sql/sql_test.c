@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "engine/sql/sql.h"
 
@@ -151,6 +152,16 @@ static void like_is_case_sensitive(void **state) {
     assert_int_equal(sb_sql_end(st), SB_OK);
 }
 
+static void a_deadline_ends_a_statement(void **state) {
+    struct fixture *f = *state;
+    static const char endless[] = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+                                  " SELECT count(*) FROM n";
+    sb_sql_deadline_set(f->db, sb_mono_ns() + 20 * SB_MS);
+    assert_int_equal(sb_sql_run_values(f->db, sb_str_of(endless), NULL, 0), SB_E_TIMEOUT);
+    sb_sql_deadline_set(f->db, 0);
+    assert_int_equal(count(f->db), 0);
+}
+
 static void a_file_that_is_no_database_is_refused(void **state) {
     struct fixture *f = *state;
     char name[128];
@@ -171,13 +182,10 @@ static void a_file_that_is_no_database_is_refused(void **state) {
 int main(void) {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up_db, tear_down_db)
     const struct CMUnitTest tests[] = {
-        T(values_come_back_as_bound),
-        T(the_same_text_may_run_twice_at_once),
-        T(more_texts_than_the_cache_holds),
-        T(constraints_have_their_own_codes),
-        T(readers_see_committed_rows_only),
-        T(like_is_case_sensitive),
-        T(a_file_that_is_no_database_is_refused),
+        T(values_come_back_as_bound),       T(the_same_text_may_run_twice_at_once),
+        T(more_texts_than_the_cache_holds), T(constraints_have_their_own_codes),
+        T(readers_see_committed_rows_only), T(like_is_case_sensitive),
+        T(a_deadline_ends_a_statement),     T(a_file_that_is_no_database_is_refused),
     };
     return cmocka_run_group_tests_name("engine/sql", tests, NULL, NULL);
 }

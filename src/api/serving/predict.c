@@ -327,13 +327,19 @@ static struct call *call_new(struct sb_http_req *r, const struct dialect *d) {
     return c;
 }
 
+static void say_not_json(struct call *c) {
+    struct sb_errctx why = c->ctx;
+    sb_errctx_reset(&c->ctx);
+    sb_fail_at(&c->ctx, why.code, why.pos, "the body is not JSON: %.200s", why.msg);
+}
+
 static void predict(struct sb_http_req *r, struct sb_str route, const struct dialect *d) {
     struct call *c = call_new(r, d);
     sb_err err = find_route(c, route);
     if (!err && sb_journal_dead(c->lane->s->o.journal))
         err = sb_fail(&c->ctx, SB_E_UNAVAILABLE,
                       "the journal's disk failed; this process is restarting");
-    if (!err) err = d->decode(c);
+    if (!err && (err = d->decode(c)) == SB_E_SYNTAX) say_not_json(c);
     if (err)
         fail(c, err);
     else

@@ -131,6 +131,7 @@ endef
 $(eval $(call tool,http_echo,tests/api/http_echo.c,engine/http))
 $(eval $(call tool,worker_tool,tests/api/worker_tool.c,domain/worker))
 $(eval $(call tool,registry_tool,tests/api/registry_tool.c,domain/registry))
+$(eval $(call tool,registry_server,tests/clients/registry_server.c,api/mlflow))
 $(eval $(call tool,predict_tool,tests/exact/predict_tool.c,domain/native))
 $(eval $(call tool,journal_tool,tests/crash/journal_tool.c,engine/journal))
 $(eval $(call tool,journal_crash,tests/crash/journal_crash.c tests/crash/workload.c tests/crash/model.c,engine/journal))

@@ -205,7 +205,8 @@ static sb_err files_commit(void *writer, struct sb_errctx *ctx) {
     char *name;
     sb_err err = sb_file_sync(&w->file, ctx);
     if (!err) err = make_parent(w->files, w->path, &dir, &name, ctx);
-    if (!err) err = sb_path_rename(&w->files->upload, w->name, &dir, name, ctx);
+    if (!err) err = sb_path_rename(&w->files->upload, w->name, &dir, name, NULL);
+    if (err == SB_E_STATE) sb_fail(ctx, err, "Invalid path: a folder has that name");
     if (err) {
         sb_file_close(&dir);
         files_abort(w);

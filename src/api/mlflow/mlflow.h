@@ -1,0 +1,56 @@
+/* MLflow's REST API (tracking, logged models, model registry, proxied artifacts) as the Python
+ * client of 2.x and 3.x uses it, over domain/registry and an artifact store. Behaviour follows
+ * MLflow 3.17.2 (mlflow/server/handlers.py, the protos' JSON form); every API route answers below
+ * /api/2.0 and /ajax-api/2.0.
+ *
+ * One route is our own, for serving processes:
+ *
+ *     GET /api/sibyl/1/changes?since=N&timeout_ms=T   ->   {"next": M}
+ *
+ * answers when a registered model, version, stage or alias has changed since N (then M != N), or
+ * after T ms (default 25000, at most 60000) with M == N. Any N that is not the present number
+ * answers at once: ask with since=0 to learn it. Numbers grow, also across restarts. A change is
+ * told within milliseconds after its commit.
+ *
+ * Threads: handlers run on the loops; registry calls run on the pools "sqlr" (reads) and "sqlw"
+ * (writes, one thread), artifact files on "files". */
+#ifndef SB_API_MLFLOW_MLFLOW_H
+#define SB_API_MLFLOW_MLFLOW_H
+
+#include "domain/artifact/artifact.h"
+#include "engine/http/http.h"
+#include "loop/loop.h"
+
+/* What a server for this API should take as sb_http_opts.body_max: a dataset's profile alone may
+ * have 16 MB. Artifact bodies are streamed and have no limit. */
+enum { SB_MLFLOW_BODY_MAX = 32 << 20 };
+
+struct sb_mlflow_api;
+
+struct sb_mlflow_api_opts {
+    const char *db_path;               /* SQLite file; made when missing, its folder exists */
+    const char *artifact_dir;          /* where proxied artifacts are kept; made when missing */
+    const char *default_artifact_root; /* NULL = "mlflow-artifacts:/" */
+    struct sb_loop *const *loops;      /* the HTTP server's; they outlive the api */
+    size_t nloops;
+    int read_threads; /* 0 = 2 */
+};
+
+/* Errors are those of sb_registry_open and sb_artifact_files_open. */
+SB_MUST_CHECK sb_err sb_mlflow_api_new(struct sb_mlflow_api **out,
+                                       const struct sb_mlflow_api_opts *opt, struct sb_errctx *ctx);
+/* After the loops have stopped. Pool work still running is waited for. */
+void sb_mlflow_api_free(struct sb_mlflow_api *a);
+
+/* Any thread: waiting /changes requests are answered now, and later ones at once. Call it when the
+ * server starts to drain. */
+void sb_mlflow_api_drain(struct sb_mlflow_api *a);
+
+/* Route tables for sb_http_listen (sb_http_opts.app must be the api), each ended by a row without
+ * pattern; the list ends with NULL. */
+extern const struct sb_http_route *const sb_mlflow_api_tables[];
+
+/* sb_http_opts.error_body: {"error_code": ..., "message": ...}. */
+void sb_mlflow_error_body(struct sb_buf *out, int status, const char *message);
+
+#endif

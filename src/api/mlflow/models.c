@@ -1,0 +1,191 @@
+/* Registered models, versions, aliases. */
+#include "api/mlflow/mlflow_int.h"
+
+#define NAME                                                                                       \
+    { "name", F_STR, F_REQUIRED }
+#define VERSION                                                                                    \
+    { "version", F_STR, F_REQUIRED }
+
+static struct sb_str value_or_empty(const struct call *c) {
+    struct sb_str v = arg_str(c, "value");
+    return v.p ? v : SB_STR("");
+}
+
+static struct sb_str description_or_empty(const struct call *c) {
+    struct sb_str v = arg_str(c, "description");
+    return v.p ? v : SB_STR("");
+}
+
+static sb_err put_model(struct call *c, const struct sb_registered_model *m) {
+    put_registered(&c->w, "registered_model", m);
+    return SB_OK;
+}
+
+static sb_err put_one_version(struct call *c, const struct sb_model_version *v) {
+    put_version(&c->w, "model_version", v);
+    return SB_OK;
+}
+
+static void put_versions(struct call *c, const struct sb_model_versions *found) {
+    if (found->n) {
+        sb_json_arr(&c->w, "model_versions");
+        for (size_t i = 0; i < found->n; i++) put_version(&c->w, NULL, &found->v[i]);
+        sb_json_end(&c->w);
+    }
+    put_text(&c->w, "next_page_token", found->next_page_token);
+}
+
+/* ---- registered models ---- */
+
+RPC(model_create, true, NAME, {"tags", F_OBJECTS, 0}, {"description", F_STR, 0}, ) {
+    struct sb_tags tags;
+    struct sb_registered_model m;
+    SB_TRY(arg_tags(c, "tags", &tags));
+    SB_TRY(
+        sb_registry_model_create(&c->reg, arg_str(c, "name"), description_or_empty(c), tags, &m));
+    return put_model(c, &m);
+}
+
+RPC(model_get, false, NAME, ) {
+    struct sb_registered_model m;
+    SB_TRY(sb_registry_model_get(&c->reg, arg_str(c, "name"), &m));
+    return put_model(c, &m);
+}
+
+RPC(model_update, true, NAME, {"description", F_STR, 0}, ) {
+    struct sb_registered_model m;
+    SB_TRY(sb_registry_model_update(&c->reg, arg_str(c, "name"), description_or_empty(c), &m));
+    return put_model(c, &m);
+}
+
+RPC(model_rename, true, NAME, {"new_name", F_STR, F_REQUIRED}, ) {
+    struct sb_registered_model m;
+    SB_TRY(sb_registry_model_rename(&c->reg, arg_str(c, "name"), arg_str(c, "new_name"), &m));
+    return put_model(c, &m);
+}
+
+RPC(model_delete, true, NAME, ) {
+    return sb_registry_model_delete(&c->reg, arg_str(c, "name"));
+}
+
+RPC(model_search, false, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
+    {"page_token", F_STR, 0}, ) {
+    struct sb_search q;
+    struct sb_registered_models found;
+    SB_TRY(check_max(c, 1000));
+    arg_search(c, &q);
+    SB_TRY(sb_registry_model_search(&c->reg, &q, &found));
+    if (found.n) {
+        sb_json_arr(&c->w, "registered_models");
+        for (size_t i = 0; i < found.n; i++) put_registered(&c->w, NULL, &found.v[i]);
+        sb_json_end(&c->w);
+    }
+    put_text(&c->w, "next_page_token", found.next_page_token);
+    return SB_OK;
+}
+
+RPC(model_latest, false, NAME, {"stages", F_STRS, 0}, ) {
+    const struct value *stages = arg(c, "stages");
+    struct sb_model_versions found;
+    SB_TRY(sb_registry_model_latest(&c->reg, arg_str(c, "name"), stages->list, stages->n, &found));
+    put_versions(c, &found);
+    return SB_OK;
+}
+
+RPC(model_tag_set, true, NAME, {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
+    return sb_registry_model_tag_set(&c->reg, arg_str(c, "name"), arg_str(c, "key"),
+                                     value_or_empty(c));
+}
+
+RPC(model_tag_delete, true, NAME, {"key", F_STR, F_REQUIRED}, ) {
+    return sb_registry_model_tag_delete(&c->reg, arg_str(c, "name"), arg_str(c, "key"));
+}
+
+RPC(alias_set, true, NAME, {"alias", F_STR, F_REQUIRED}, VERSION, ) {
+    return sb_registry_alias_set(&c->reg, arg_str(c, "name"), arg_str(c, "alias"),
+                                 arg_str(c, "version"));
+}
+
+RPC(alias_delete, true, NAME, {"alias", F_STR, F_REQUIRED}, ) {
+    return sb_registry_alias_delete(&c->reg, arg_str(c, "name"), arg_str(c, "alias"));
+}
+
+RPC(alias_get, false, NAME, {"alias", F_STR, F_REQUIRED}, ) {
+    struct sb_model_version v;
+    SB_TRY(sb_registry_alias_get(&c->reg, arg_str(c, "name"), arg_str(c, "alias"), &v));
+    return put_one_version(c, &v);
+}
+
+/* ---- versions ---- */
+
+RPC(version_create, true, NAME, {"source", F_STR, F_REQUIRED}, {"run_id", F_STR, 0},
+    {"tags", F_OBJECTS, 0}, {"run_link", F_STR, 0}, {"description", F_STR, 0},
+    {"model_id", F_STR, 0}, ) {
+    struct sb_version_new in = {
+        .name = arg_str(c, "name"),
+        .source = arg_str(c, "source"),
+        .run_id = arg_str(c, "run_id"),
+        .run_link = arg_str(c, "run_link"),
+        .description = arg_str(c, "description"),
+        .model_id = arg_text(c, "model_id"),
+    };
+    struct sb_model_version v;
+    SB_TRY(arg_tags(c, "tags", &in.tags));
+    SB_TRY(sb_registry_version_create(&c->reg, &in, &v));
+    return put_one_version(c, &v);
+}
+
+RPC(version_get, false, NAME, VERSION, ) {
+    struct sb_model_version v;
+    SB_TRY(sb_registry_version_get(&c->reg, arg_str(c, "name"), arg_str(c, "version"), &v));
+    return put_one_version(c, &v);
+}
+
+RPC(version_update, true, NAME, VERSION, {"description", F_STR, 0}, ) {
+    struct sb_model_version v;
+    SB_TRY(sb_registry_version_update(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
+                                      arg_str(c, "description"), &v));
+    return put_one_version(c, &v);
+}
+
+RPC(version_delete, true, NAME, VERSION, ) {
+    return sb_registry_version_delete(&c->reg, arg_str(c, "name"), arg_str(c, "version"));
+}
+
+RPC(version_search, false, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
+    {"page_token", F_STR, 0}, ) {
+    struct sb_search q;
+    struct sb_model_versions found;
+    SB_TRY(check_max(c, 200000));
+    arg_search(c, &q);
+    SB_TRY(sb_registry_version_search(&c->reg, &q, &found));
+    put_versions(c, &found);
+    return SB_OK;
+}
+
+RPC(version_uri, false, NAME, VERSION, ) {
+    struct sb_str uri;
+    SB_TRY(
+        sb_registry_version_download_uri(&c->reg, arg_str(c, "name"), arg_str(c, "version"), &uri));
+    sb_json_str(&c->w, "artifact_uri", uri);
+    return SB_OK;
+}
+
+RPC(version_stage, true, NAME, VERSION, {"stage", F_STR, F_REQUIRED},
+    {"archive_existing_versions", F_BOOL, 0}, ) {
+    struct sb_model_version v;
+    SB_TRY(sb_registry_version_stage(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
+                                     arg_str(c, "stage"), arg(c, "archive_existing_versions")->b,
+                                     &v));
+    return put_one_version(c, &v);
+}
+
+RPC(version_tag_set, true, NAME, VERSION, {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
+    return sb_registry_version_tag_set(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
+                                       arg_str(c, "key"), value_or_empty(c));
+}
+
+RPC(version_tag_delete, true, NAME, VERSION, {"key", F_STR, F_REQUIRED}, ) {
+    return sb_registry_version_tag_delete(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
+                                          arg_str(c, "key"));
+}

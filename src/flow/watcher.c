@@ -19,7 +19,9 @@ static const int64_t POLL_NS = SB_SEC;            /* of a registry that cannot p
 static const int64_t WAIT_NS = 20 * SB_SEC;       /* of one that can */
 static const int64_t RETRY_FIRST_NS = 2 * SB_SEC; /* after a version failed to load */
 static const int64_t RETRY_LAST_NS = 300 * SB_SEC;
-static const int64_t DOWN_NS = 2 * SB_SEC; /* between tries of a registry that is down */
+static const int64_t DOWN_FIRST_NS = 50 * SB_MS; /* pause after the registry did not answer ... */
+static const int64_t DOWN_NS = 2 * SB_SEC;       /* ... doubling to this */
+static const int64_t DOWN_TELL_NS = 400 * SB_MS; /* both start at once: it may just be later */
 
 /* What the watcher knows of one model. */
 struct watched {
@@ -428,7 +430,7 @@ static sb_err wait_for_change(struct sb_watcher *w, int64_t *since, struct sb_er
 
 static void watch(void *arg) {
     struct sb_watcher *w = arg;
-    int64_t since = -1;
+    int64_t since = -1, down = DOWN_FIRST_NS;
     restore(w, false);
     while (!w->stop) {
         struct sb_errctx ctx = {0};
@@ -440,13 +442,15 @@ static void watch(void *arg) {
             if (err == SB_E_UNSUPPORTED) w->can_push = false, err = SB_OK, sb_errctx_reset(&ctx);
         }
         if (!err) err = round_of(w, &ctx);
-        if (!err) set_connected(w, true, "");
+        if (!err) set_connected(w, true, ""), down = DOWN_FIRST_NS;
         if (!err) err = wait_for_change(w, &since, &ctx);
         if (err && !w->stop) {
             since = -1;
             w->can_push = true; /* it may be another one when it is back */
-            set_connected(w, false, sb_errctx_text(&ctx, err));
-            pause_for(w, DOWN_NS);
+            if (w->since_ms || down > DOWN_TELL_NS)
+                set_connected(w, false, sb_errctx_text(&ctx, err));
+            pause_for(w, down);
+            down = down * 2 < DOWN_NS ? down * 2 : DOWN_NS;
         }
     }
 }

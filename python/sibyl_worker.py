@@ -254,6 +254,7 @@ class Model:
         self.fast = self.direct_call()
         self.outputs = self.output_names(meta)
         self.classifier, self.class_labels, self.class_name = find_classifier(self.pyfunc)
+        self.labels = forest_labels(self.pyfunc, self.fast)
 
     def output_names(self, meta):
         schema = meta.get_output_schema()
@@ -290,6 +291,15 @@ class Model:
             return self.pyfunc.predict(data, params=params) if params else self.pyfunc.predict(data)
         params = self.params(params)
         return self.fast(data, params=params) if self.takes_params else self.fast(data)
+
+    def predict_both(self, data, params, nrows):
+        """(predictions, probabilities). A forest's labels are the largest of its probabilities, as
+        its own predict computes them: one evaluation does for both."""
+        if self.labels is not None and not params:
+            proba = self.probabilities(data, nrows)
+            if proba is not None:
+                return self.labels.take(np.argmax(proba, axis=1), axis=0), proba
+        return self.predict(data, params), self.probabilities(data, nrows)
 
     def probabilities(self, data, nrows):
         if self.classifier is None:
@@ -338,6 +348,22 @@ def attributes(obj):
             yield from list(value.values())[:100]
         elif isinstance(value, (list, tuple)):
             yield from value[:100]
+
+
+def forest_labels(pyfunc, predict):
+    """classes_ of an sklearn forest, or of a pipeline that ends in one, whose predict is sklearn's."""
+    obj, custom = raw_model(pyfunc)
+    if custom or getattr(predict, "__name__", "") != "predict" or "sklearn" not in sys.modules:
+        return None
+    try:
+        from sklearn.ensemble._forest import ForestClassifier
+        from sklearn.pipeline import Pipeline
+    except ImportError:
+        return None
+    forest = final_step(obj) if type(obj) is Pipeline else obj
+    if getattr(type(forest), "predict", None) is not ForestClassifier.predict:
+        return None
+    return forest.classes_ if isinstance(forest.classes_, np.ndarray) else None
 
 
 def final_step(obj):
@@ -510,7 +536,8 @@ def put_column(w, name, values, nrows):
 def result_frame(request, model, raw, proba, nrows, compute_ns):
     outputs = named_outputs(raw, nrows, model.outputs)
     w = Writer(RESULT)
-    w.put("<QQIII", request, compute_ns, nrows, len(outputs), len(model.class_labels) if proba is not None else 0)
+    classes = len(model.class_labels) if proba is not None else 0
+    w.put("<QQIII", request, compute_ns, nrows, len(outputs), classes)
     for name, values in outputs:
         put_column(w, name, values, nrows)
     if proba is not None:
@@ -560,8 +587,10 @@ def answer(sock, model, body):
     t0 = time.perf_counter_ns()
     try:
         data = model.inputs.build(columns, nrows, flags & FLAG_TENSOR)
-        raw = model.predict(data, params)
-        proba = model.probabilities(data, nrows) if flags & FLAG_PROBA else None
+        if flags & FLAG_PROBA:
+            raw, proba = model.predict_both(data, params, nrows)
+        else:
+            raw, proba = model.predict(data, params), None
         frame = result_frame(request, model, raw, proba, nrows, time.perf_counter_ns() - t0)
     except (KeyboardInterrupt, GeneratorExit):
         raise
@@ -588,12 +617,18 @@ def protect(args):
 
 
 def quiet_mlflow():
-    """No tracking server, no telemetry, no git: a worker only computes."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_TRACE_SAMPLING_RATIO", "0")
-    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+    """No tracking, no telemetry, no git: a worker only computes. The tracking address is one where
+    nobody listens, since without any MLflow makes a folder where it stands."""
+    os.environ.update({
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "2",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_TRACE_SAMPLING_RATIO": "0",
+        "GIT_PYTHON_REFRESH": "quiet",
+    })
+    for name in ("MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
         os.environ.pop(name, None)
 
 
@@ -641,20 +676,8 @@ def ready_frame(model, example):
         "classes": model.class_labels,
         "proba": model.classifier is not None,
         "example": example,
-        "features": features(model),
     }))
     return w
-
-
-def features(model):
-    """Names the estimator was fitted with, for models without a signature."""
-    obj, _ = raw_model(model.pyfunc)
-    names = getattr(obj, "feature_names_in_", None)
-    if names is None:
-        names = getattr(obj, "feature_names", None)
-    if callable(names):
-        return []
-    return [str(n) for n in names] if names is not None else []
 
 
 def failed_frame(error):
@@ -685,9 +708,9 @@ def main():
     except BaseException as e:
         failed_frame(e).send(sock)
         sys.exit(1)
-    ready_frame(model, example).send(sock)
     gc.collect()
     gc.freeze()  # what loading made stays: later collections need not walk it
+    ready_frame(model, example).send(sock)
     while True:
         frame = receive(sock)
         if frame is None:

@@ -90,6 +90,14 @@ def open_tool(tool_path, models):
             assert t.close() == 0, t.text()
 
 
+@pytest.fixture(scope="module")
+def odd_tool(tool_path, models):
+    """For tests that leave a worker as they found it."""
+    t = Tool(tool_path, models / "odd", "--max-rows", "64", "--validate")
+    yield t
+    assert t.close() == 0, t.text()
+
+
 def odd(what, x=0.0):
     return {"what": what, "x": x}
 
@@ -176,14 +184,20 @@ def test_a_tensor_model_gets_an_array(open_tool):
     assert t.one([1, 2, 3])["err"] == "INVALID"
 
 
+def test_a_model_with_type_hints_gets_a_list(open_tool):
+    t = open_tool("hinted")
+    assert t.one("abc", "x")["outputs"] == {"prediction": [3, 1]}
+
+
 @pytest.mark.san
-def test_waiting_requests_go_as_one_call_and_errors_stay_with_their_own(open_tool):
-    t = open_tool("odd", "--max-rows", "64")
+def test_waiting_requests_go_as_one_call_and_errors_stay_with_their_own(odd_tool):
+    t = odd_tool
+    calls = t.describe()["calls"]
     answers = t.call({"rows": [odd("sleep", 0.3)]}, *[{"rows": [odd("count"), odd("count")]}] * 20)
     assert answers[0]["outputs"]["prediction"] == [1.0]
     sizes = [a["outputs"]["prediction"][0] for a in answers[1:]]
     assert sizes == [40.0] * 20, "twenty waiting requests are one call"
-    assert t.describe()["calls"] == 2
+    assert t.describe()["calls"] == calls + 2
     # rows of one call stay below max-rows
     answers = t.call({"rows": [odd("sleep", 0.3)]}, *[{"rows": [odd("count")] * 30}] * 3)
     assert [a["outputs"]["prediction"][0] for a in answers[1:]] == [60.0, 60.0, 30.0]
@@ -197,8 +211,8 @@ def test_waiting_requests_go_as_one_call_and_errors_stay_with_their_own(open_too
     assert [a["outputs"]["prediction"] for a in answers[1:]] == [[7.0], [0.5], [9.0]]
 
 
-def test_what_models_do_wrong_is_told(open_tool):
-    t = open_tool("odd")
+def test_what_models_do_wrong_is_told(odd_tool):
+    t = odd_tool
     a = t.one(odd("raise"))
     assert a["err"] == "BUG" and "RuntimeError: odd model fails" in a["msg"]
     a = t.one(odd("value", 3))
@@ -214,10 +228,12 @@ def test_what_models_do_wrong_is_told(open_tool):
     assert a["outputs"]["prediction"] == [{"k": [1, None], "i": 0}, {"k": [1, None], "i": 1}]
 
 
-def test_what_models_print_is_in_the_log_with_their_name(open_tool):
-    t = open_tool("odd")
+def test_what_models_print_is_in_the_log_with_their_name(odd_tool):
+    t = odd_tool
     assert t.one(odd("print"))["err"] == "OK"
-    assert t.close() == 0
+    end = time.time() + 10
+    while not ("to stderr" in t.text() and "second line" in t.text()) and time.time() < end:
+        time.sleep(0.02)
     lines = [x for x in t.log if "event=output" in x]
     for text, stream in (("odd model loaded", "stdout"), ("first line", "stdout"),
                          ("second line", "stdout"), ("to stderr", "stderr")):
@@ -226,15 +242,16 @@ def test_what_models_print_is_in_the_log_with_their_name(open_tool):
 
 
 @pytest.mark.san
-def test_a_worker_that_ends_fails_only_what_it_held_and_comes_back(open_tool):
-    t = open_tool("odd")
-    pid = t.describe()["workers"][0]["pid"]
+def test_a_worker_that_ends_fails_only_what_it_held_and_comes_back(odd_tool):
+    t = odd_tool
+    before = t.describe()["workers"][0]
     answers = t.call({"rows": [odd("exit", 7)]}, {"rows": [odd("count")], "timeout_ms": 30000})
     # the second waited, or went with the first one's call; it is never answered wrongly
     assert answers[0]["err"] == "UNAVAILABLE" and "exit status 7" in answers[0]["msg"]
     assert answers[1]["err"] in ("OK", "UNAVAILABLE")
     d = wait_state(t, "idle")
-    assert d["workers"][0]["restarts"] == 1 and d["workers"][0]["pid"] != pid
+    assert d["workers"][0]["restarts"] == before["restarts"] + 1
+    assert d["workers"][0]["pid"] != before["pid"]
     assert t.one(odd("count"))["err"] == "OK"
     # killed from outside while it computes
     t.send({"requests": [{"rows": [odd("sleep", 20)]}]})
@@ -247,8 +264,9 @@ def test_a_worker_that_ends_fails_only_what_it_held_and_comes_back(open_tool):
 
 
 @pytest.mark.san
-def test_a_stuck_worker_is_killed_at_the_deadline_and_restarted(open_tool):
-    t = open_tool("odd")
+def test_a_stuck_worker_is_killed_at_the_deadline_and_restarted(odd_tool):
+    t = odd_tool
+    before = t.describe()
     t0 = time.time()
     answers = t.call({"rows": [odd("sleep", 30)], "timeout_ms": 500},
                      {"rows": [odd("count")], "timeout_ms": 700},
@@ -256,7 +274,8 @@ def test_a_stuck_worker_is_killed_at_the_deadline_and_restarted(open_tool):
     assert answers[0]["err"] == "TIMEOUT" and answers[1]["err"] == "TIMEOUT"
     assert answers[2]["err"] == "OK" and time.time() - t0 < 25
     d = t.describe()
-    assert d["workers"][0]["restarts"] == 1 and d["timeouts"] == 2
+    assert d["workers"][0]["restarts"] == before["workers"][0]["restarts"] + 1
+    assert d["timeouts"] == before["timeouts"] + 2
 
 
 def test_memory_is_limited(open_tool):

@@ -99,6 +99,11 @@ class Sum(mlflow.pyfunc.PythonModel):
         return model_input.sum(axis=1)
 
 
+class Hinted(mlflow.pyfunc.PythonModel):
+    def predict(self, model_input: list[str]) -> list[int]:
+        return [len(text) for text in model_input]
+
+
 def iris():
     X, y = load_iris(return_X_y=True, as_frame=True)
     X.columns = FEATURES
@@ -129,6 +134,8 @@ def save_all(root):
     mlflow.pyfunc.save_model(p("noload"), python_model=NoLoad(), **reqs)
     tensor = ModelSignature(inputs=Schema([TensorSpec(np.dtype("float32"), (-1, 2))]))
     mlflow.pyfunc.save_model(p("sum"), python_model=Sum(), signature=tensor, **reqs)
+
+    mlflow.pyfunc.save_model(p("hinted"), python_model=Hinted(), **reqs)
 
     import xgboost
 

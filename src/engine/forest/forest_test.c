@@ -307,6 +307,64 @@ static void every_truncation_is_found(void **state) {
     sb_arena_fini(&a);
 }
 
+/* The ensemble in tests/golden/model-image-1/forest.img. */
+static void golden_ir(struct sb_forest_ir *ir) {
+    static const struct sb_forest_ir_node a[] = {{0.1, 2, 1, 1, true},
+                                                 {-3, 3, 4, 0, false},
+                                                 {0, -1, -1, 0, false},
+                                                 {0, -1, -1, 0, false},
+                                                 {0, -1, -1, 0, false}},
+                                          b[] = {{0, -1, -1, 0, false}};
+    static const double values_a[] = {0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 0.1, 0.2, 0.3},
+                        values_b[] = {0.5, 0.25, 0.125}, base[3] = {0};
+    static struct sb_forest_ir_tree trees[] = {{.nodes = a, .n = 5, .values = values_a},
+                                               {.nodes = b, .n = 1, .values = values_b}};
+    *ir = (struct sb_forest_ir){.nfeatures = 2,
+                                .ntrees = 2,
+                                .trees = trees,
+                                .width = 3,
+                                .ngroups = 3,
+                                .base = base,
+                                .post = SB_FOREST_MEAN};
+}
+
+static void image_of_version_1_still_opens(void **state) {
+    (void)state;
+    static char bytes[8192];
+    FILE *file = fopen("tests/golden/model-image-1/forest.img", "rb");
+    if (!file) fail_msg("run from the top of the source tree");
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    struct sb_image img;
+    struct sb_forest f;
+    struct sb_errctx ctx = {0};
+    if (sb_image_open(&img, sb_str_make(bytes, n), &ctx) != SB_OK ||
+        sb_forest_open(&f, &img, &ctx) != SB_OK)
+        fail_msg("%s", ctx.msg);
+    const float rows[] = {0, 0.1f, 0, 0.05f, -3, 1, -2, NAN};
+    const double want[4][3] = {
+        {0.1 + 0.5, 0.2 + 0.25, 0.3 + 0.125}, /* 0.1f is above 0.1 */
+        {1.5, 2.25, 3.125},
+        {4.5, 5.25, 6.125},
+        {1.5, 2.25, 3.125},
+    };
+    double got[12];
+    sb_forest_sum(&f, rows, 4, true, got);
+    assert_memory_equal(got, want, sizeof got);
+    sb_forest_close(&f);
+    /* and this version still writes it */
+    struct sb_forest_ir ir;
+    struct sb_image_writer w;
+    struct sb_str again;
+    golden_ir(&ir);
+    sb_image_writer_init(&w, IMAGE_MAX);
+    assert_int_equal(sb_forest_compile(&w, &ir, NULL), SB_OK);
+    assert_int_equal(sb_image_finish(&w, &again), SB_OK);
+    assert_int_equal(again.n, n);
+    assert_memory_equal(again.p, bytes, n);
+    sb_image_writer_fini(&w);
+}
+
 /* Changes a field behind the checksums' back: the loader must still not believe it. */
 static void lies_under_good_checksums_are_found(void **state) {
     (void)state;
@@ -389,6 +447,7 @@ int main(void) {
         cmocka_unit_test(thresholds_decide_like_the_original),
         cmocka_unit_test(broken_ensembles_do_not_compile),
         cmocka_unit_test(a_chain_may_be_deep_but_not_endless),
+        cmocka_unit_test(image_of_version_1_still_opens),
         cmocka_unit_test(every_flipped_bit_is_found),
         cmocka_unit_test(every_truncation_is_found),
         cmocka_unit_test(lies_under_good_checksums_are_found),

@@ -7,12 +7,11 @@
  */
 #include "engine/forest/forest.h"
 
-#include <string.h>
-
 enum {
     LANES = 8,
     BLOCK = 128,                 /* rows that share one pass over the trees */
     STRIDE = 4,                  /* steps between two looks at whether all lanes are done */
+    FEW_SUMS = 64,               /* of one row: a single request stays off the large buffer */
     SUMS = SB_FOREST_GROUPS_MAX, /* on the stack: those of the rows of a pass */
 };
 
@@ -105,43 +104,58 @@ static inline void sum_block(const struct sb_forest *f, const float *x, size_t n
     }
 }
 
-/* Sums of up to BLOCK rows. Float sums are kept as floats in scratch and widened into out. */
-static void sum_rows(const struct sb_forest *f, const float *x, size_t nrows, bool has_nan,
-                     float *scratch, double *out) {
+static void start(const struct sb_forest *f, size_t nrows, float *sum32, double *sum64) {
     for (size_t r = 0; r < nrows; r++)
         for (uint32_t g = 0; g < f->ngroups; g++) {
             if (f->f32)
-                scratch[r * f->ngroups + g] = (float)f->base[g];
+                sum32[r * f->ngroups + g] = (float)f->base[g];
             else
-                out[r * f->ngroups + g] = f->base[g];
+                sum64[r * f->ngroups + g] = f->base[g];
         }
-    if (nrows < LANES) {
-        for (size_t r = 0; r < nrows; r++) {
-            size_t at = r * f->ngroups;
-            const float *row = x + r * f->nfeatures;
-            if (has_nan)
-                sum_row(f, row, true, scratch + at, out + at);
-            else
-                sum_row(f, row, false, scratch + at, out + at);
-        }
-    } else if (has_nan) {
-        sum_block(f, x, nrows, true, scratch, out);
-    } else {
-        sum_block(f, x, nrows, false, scratch, out);
-    }
-    if (f->f32)
-        for (size_t i = 0; i < nrows * f->ngroups; i++) out[i] = (double)scratch[i];
 }
 
-void sb_forest_sum(const struct sb_forest *f, const float *rows, size_t nrows, bool has_nan,
-                   double *out) {
-    /* Float sums need a place of their own; with many outputs fewer rows share a pass. */
-    float scratch[SUMS];
+/* Float sums have been made in sum32: they go to where the doubles are. */
+static void widen(const struct sb_forest *f, size_t nrows, const float *sum32, double *sum64) {
+    for (size_t i = 0; f->f32 && i < nrows * f->ngroups; i++) sum64[i] = (double)sum32[i];
+}
+
+/* Rows that are too few for lanes of their own. */
+static void few_rows(const struct sb_forest *f, const float *x, size_t nrows, bool has_nan,
+                     double *out) {
+    float sum32[FEW_SUMS];
+    for (size_t r = 0; r < nrows; r++, x += f->nfeatures, out += f->ngroups) {
+        start(f, 1, sum32, out);
+        if (has_nan)
+            sum_row(f, x, true, sum32, out);
+        else
+            sum_row(f, x, false, sum32, out);
+        widen(f, 1, sum32, out);
+    }
+}
+
+static void many_rows(const struct sb_forest *f, const float *x, size_t nrows, bool has_nan,
+                      double *out) {
+    float sum32[SUMS];
     size_t block = BLOCK;
     while (block > 1 && block * f->ngroups > SUMS) block /= 2;
     SB_ASSERT(block * f->ngroups <= SUMS);
     for (size_t r = 0; r < nrows; r += block) {
         size_t n = nrows - r < block ? nrows - r : block;
-        sum_rows(f, rows + r * f->nfeatures, n, has_nan, scratch, out + r * f->ngroups);
+        const float *rows = x + r * f->nfeatures;
+        double *to = out + r * f->ngroups;
+        start(f, n, sum32, to);
+        if (has_nan)
+            sum_block(f, rows, n, true, sum32, to);
+        else
+            sum_block(f, rows, n, false, sum32, to);
+        widen(f, n, sum32, to);
     }
+}
+
+void sb_forest_sum(const struct sb_forest *f, const float *rows, size_t nrows, bool has_nan,
+                   double *out) {
+    if (nrows < LANES && f->ngroups <= FEW_SUMS)
+        few_rows(f, rows, nrows, has_nan, out);
+    else
+        many_rows(f, rows, nrows, has_nan, out);
 }

@@ -55,7 +55,8 @@ static void add_version(struct sb_buf *out, const char *role, const struct sb_js
                 SB_ARG(member(live, "backend")), SB_ARG(member(live, "policy")));
     if (class_name.n) sb_buf_addf(out, "  %.*s", SB_ARG(class_name));
     if (sb_json_get(live, "memory_bytes") && sb_json_get_double(live, "memory_bytes", &bytes))
-        sb_buf_addf(out, "  %.1f MB", bytes / 1e6);
+        sb_buf_addf(out, bytes < 1e6 ? "  %.0f kB" : "  %.1f MB",
+                    bytes < 1e6 ? bytes / 1e3 : bytes / 1e6);
     sb_buf_addc(out, '\n');
     if (why.n) sb_buf_addf(out, "           %.*s\n", SB_ARG(why));
 }

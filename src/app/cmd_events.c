@@ -106,13 +106,21 @@ static void print_event(struct sb_str json, bool whole) {
 
 /* ---- tail ---- */
 
-static sb_err seek_last(struct sb_event_source *s, int64_t n) {
+/* The newest n events there are now. */
+static sb_err print_last(struct sb_event_source *s, int64_t n, bool whole) {
+    struct sb_event_record r;
     int64_t first, next;
     SB_TRY(s->ops->range(s->self, &first, &next));
-    return s->ops->seek(s->self, next - n > first ? next - n : first);
+    SB_TRY(s->ops->seek(s->self, next - n > first ? next - n : first));
+    sb_err err = n ? SB_OK : SB_E_END;
+    while (!err && (err = s->ops->next(s->self, &r)) == SB_OK) {
+        print_event(r.json, whole);
+        if (r.offset + 1 >= next) break;
+    }
+    return err == SB_E_END ? SB_OK : err;
 }
 
-static sb_err print_all(struct sb_event_source *s, bool whole) {
+static sb_err print_new(struct sb_event_source *s, bool whole) {
     struct sb_event_record r;
     sb_err err;
     while ((err = s->ops->next(s->self, &r)) == SB_OK) print_event(r.json, whole);
@@ -127,11 +135,10 @@ static enum sb_exit tail(struct sb_cli *cli, struct sb_event_source *s) {
         sb_cli_error("--lines \"%s\": allowed is a whole number, 0 to %d", lines, TAIL_MAX);
         return SB_EXIT_USAGE;
     }
-    sb_err err = seek_last(s, n);
-    if (!err) err = print_all(s, whole);
+    sb_err err = print_last(s, n, whole);
     while (!err && follow && fflush(stdout) == 0) {
         sb_sleep_ns(FOLLOW_NS);
-        err = print_all(s, whole);
+        err = print_new(s, whole);
     }
     return err ? complain(NULL, err) : SB_EXIT_OK;
 }

@@ -1,6 +1,7 @@
 /* `sibyl docs`: pages of docs/ that are made from const tables, as Markdown. */
 #include <stdio.h>
 
+#include "api/mlflow/mlflow.h"
 #include "api/serving/serving.h"
 #include "api/ui/ui.h"
 #include "app/cli.h"
@@ -83,7 +84,8 @@ static void add_routes(struct sb_buf *out, const char *title, const struct sb_ht
                                          [SB_SCOPE_READ] = "read",
                                          [SB_SCOPE_WRITE] = "write",
                                          [SB_SCOPE_ADMIN] = "admin"};
-    sb_buf_addf(out, "\n## %s\n\n| route | scope | what it does |\n|---|---|---|\n", title);
+    if (title)
+        sb_buf_addf(out, "\n## %s\n\n| route | scope | what it does |\n|---|---|---|\n", title);
     for (const struct sb_http_route *r = routes; r->pattern; r++)
         sb_buf_addf(out, "| `%s %s` | %s | %s |\n", method_names[r->method], r->pattern,
                     scopes[r->scope], r->doc);
@@ -94,6 +96,8 @@ static void page_routes(struct sb_buf *out) {
     sb_buf_addz(out, "The scope says what a caller must be allowed to do; without authentication "
                      "everybody who reaches the\nport may. `GET` routes answer `HEAD` too.\n");
     add_routes(out, "Predictions, port 8000", sb_serving_routes);
+    for (size_t i = 0; sb_mlflow_api_tables[i]; i++)
+        add_routes(out, i ? NULL : "Registry, port 5000", sb_mlflow_api_tables[i]);
     add_routes(out, "Dashboard, port 3000", sb_ui_routes);
 }
 

@@ -1,19 +1,49 @@
 /* The process `platform`: registry and dashboard. A reader of the journal, never its writer. */
 #include <stdio.h>
 
+#include "api/mlflow/mlflow.h"
 #include "api/ui/ui.h"
 #include "app/daemon.h"
 #include "app/datadir.h"
 #include "base/mem.h"
 #include "engine/http/http.h"
 
+enum { LOOPS = 2 }; /* the registry is on both, the dashboard on the first */
+
+#define REQUEST_NS (120 * SB_SEC) /* longer than a /changes request waits */
+
 struct platform {
     struct sb_daemon *daemon;
-    struct sb_loop *loop;
-    bool loop_runs;
+    struct sb_loop *loops[LOOPS];
+    size_t nloops, started;
+    struct sb_mlflow_api *mlflow;
+    struct sb_http_server *registry;
     struct sb_ui *ui;
     struct sb_http_server *dashboard;
 };
+
+static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
+    const struct sb_config *c = p->daemon->config;
+    struct sb_arena *a = p->daemon->arena;
+    struct sb_mlflow_api_opts o = {.db_path = sb_datadir_path(a, c->data, SB_DATADIR_REGISTRY),
+                                   .artifact_dir =
+                                       sb_datadir_path(a, c->data, SB_DATADIR_ARTIFACTS),
+                                   .loops = p->loops,
+                                   .nloops = p->nloops};
+    SB_TRY(sb_mlflow_api_new(&p->mlflow, &o, ctx));
+    struct sb_http_opts h = {.name = "registry",
+                             .host = c->registry_listen.host,
+                             .port = c->registry_listen.port,
+                             .tables = sb_mlflow_api_tables,
+                             .hosts = c->allowed_hosts,
+                             .app = p->mlflow,
+                             .body_max = SB_MLFLOW_BODY_MAX,
+                             .timeout_ns = REQUEST_NS,
+                             .error_body = sb_mlflow_error_body};
+    SB_TRY(sb_http_listen(&p->registry, &h, p->loops, p->nloops, ctx));
+    sb_daemon_serves(p->daemon, "registry", c->registry_listen.host, sb_http_port(p->registry));
+    return SB_OK;
+}
 
 static sb_err start_dashboard(struct platform *p, struct sb_errctx *ctx) {
     const struct sb_config *c = p->daemon->config;
@@ -30,38 +60,42 @@ static sb_err start_dashboard(struct platform *p, struct sb_errctx *ctx) {
                              .tables = tables,
                              .hosts = c->allowed_hosts,
                              .app = p->ui};
-    SB_TRY(sb_http_listen(&p->dashboard, &h, &p->loop, 1, ctx));
+    SB_TRY(sb_http_listen(&p->dashboard, &h, p->loops, 1, ctx));
     sb_daemon_serves(p->daemon, "dashboard", c->dashboard_listen.host, sb_http_port(p->dashboard));
     return SB_OK;
 }
 
 static void platform_drain(struct sb_daemon *d) {
     struct platform *p = d->self;
+    sb_mlflow_api_drain(p->mlflow);
+    sb_http_drain(p->registry);
     sb_http_drain(p->dashboard);
 }
 
 static int platform_in_flight(struct sb_daemon *d) {
     struct platform *p = d->self;
-    return sb_http_in_flight(p->dashboard);
+    return sb_http_in_flight(p->registry) + sb_http_in_flight(p->dashboard);
 }
 
 static void platform_stop(struct sb_daemon *d) {
     struct platform *p = d->self;
-    if (p->loop_runs) {
-        sb_loop_stop(p->loop);
-        sb_loop_join(p->loop);
-    }
+    for (size_t i = 0; i < p->started; i++) sb_loop_stop(p->loops[i]);
+    for (size_t i = 0; i < p->started; i++) sb_loop_join(p->loops[i]);
+    if (p->mlflow) sb_mlflow_api_free(p->mlflow);
+    sb_http_free(p->registry);
     sb_http_free(p->dashboard);
     sb_ui_free(p->ui);
-    sb_loop_free(p->loop);
+    for (size_t i = 0; i < p->nloops; i++) sb_loop_free(p->loops[i]);
     sb_free(p);
 }
 
 static sb_err start_all(struct platform *p, struct sb_errctx *ctx) {
-    SB_TRY(sb_loop_new(&p->loop, "http"));
+    static const char *const names[LOOPS] = {"http-0", "http-1"};
+    for (; p->nloops < LOOPS; p->nloops++)
+        SB_TRY(sb_loop_new(&p->loops[p->nloops], names[p->nloops]));
+    SB_TRY(start_registry(p, ctx));
     SB_TRY(start_dashboard(p, ctx));
-    SB_TRY(sb_loop_start(p->loop));
-    p->loop_runs = true;
+    for (; p->started < LOOPS; p->started++) SB_TRY(sb_loop_start(p->loops[p->started]));
     return SB_OK;
 }
 

@@ -78,6 +78,10 @@ static sb_err open_all(struct sb_registry *r, const struct sb_registry_options *
     SB_TRY(sb_sql_open(&r->writer, opt->path, SB_SQL_CREATE, ctx));
     SB_TRY(sb_schema_prepare(r->writer, opt->path, r->root,
                              r->clock->wall_ns(r->clock->self) / SB_MS, ctx));
+    /* Only now, when the file is known to be ours to change. */
+    sb_err err = sb_sql_wal(r->writer);
+    if (err)
+        return sb_fail(ctx, err, "%s: %s", opt->path, sb_errctx_text(sb_sql_error(r->writer), err));
     int n = opt->readers ? opt->readers : 2;
     SB_ASSERT(n > 0 && n <= READERS_MAX);
     for (; r->readers_n < n; r->readers_n++)

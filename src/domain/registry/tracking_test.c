@@ -652,6 +652,16 @@ static void run_sql(const char *path, const char *sql) {
     sb_sql_close(db);
 }
 
+/* Byte 18 of the header: 1 = rollback journal, 2 = WAL. */
+static int journal_version(const char *path) {
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 18, SEEK_SET), 0);
+    int version = fgetc(file);
+    fclose(file);
+    return version;
+}
+
 static void other_databases_are_refused(void **state) {
     struct fixture *f = *state;
     static const struct {
@@ -674,6 +684,7 @@ static void other_databases_are_refused(void **state) {
         sb_errctx_reset(&ctx);
         assert_int_equal(sb_registry_open(&r, &opt, &ctx), rows[i].err);
         if (!strstr(ctx.msg, rows[i].message)) fail_msg("%s", ctx.msg);
+        assert_int_equal(journal_version(path), 1); /* nothing in the file was changed */
         unlink(path);
     }
 }

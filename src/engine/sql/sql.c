@@ -226,17 +226,20 @@ void sb_sql_error_reset(struct sb_sql *db) {
     sb_errctx_reset(&db->error);
 }
 
-static sb_err set_up(struct sb_sql *db, enum sb_sql_mode mode) {
+static sb_err set_up(struct sb_sql *db) {
     sqlite3_extended_result_codes(db->h, 1);
     sqlite3_busy_timeout(db->h, BUSY_MS);
     /* The schema comes from a file that others may have written: no functions with side effects
      * from it. */
     sqlite3_db_config(db->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    if (mode != SB_SQL_READ) SB_TRY(sb_sql_script(db, "PRAGMA journal_mode = WAL"));
     return sb_sql_script(db, "PRAGMA synchronous = FULL;"
                              "PRAGMA foreign_keys = ON;"
                              "PRAGMA case_sensitive_like = ON;"
                              "SELECT count(*) FROM sqlite_master");
+}
+
+sb_err sb_sql_wal(struct sb_sql *db) {
+    return sb_sql_script(db, "PRAGMA journal_mode = WAL");
 }
 
 sb_err sb_sql_open(struct sb_sql **out, const char *path, enum sb_sql_mode mode,
@@ -250,7 +253,7 @@ sb_err sb_sql_open(struct sb_sql **out, const char *path, enum sb_sql_mode mode,
     sb_map_init(&db->cache);
     sb_errctx_reset(&db->error);
     int rc = sqlite3_open_v2(path, &db->h, flags[mode] | SQLITE_OPEN_NOMUTEX, NULL);
-    sb_err err = rc == SQLITE_OK ? set_up(db, mode) : failed(db, rc);
+    sb_err err = rc == SQLITE_OK ? set_up(db) : failed(db, rc);
     if (err) {
         sb_fail(ctx, err, "%s: %s", path, sb_errctx_text(&db->error, err));
         sb_sql_close(db);

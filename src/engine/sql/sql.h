@@ -25,10 +25,12 @@ enum sb_sql_mode {
     SB_SQL_CREATE, /* made when absent */
 };
 
-/* Sets: WAL (a writer only), synchronous=FULL, foreign_keys=ON, busy_timeout 20 s, LIKE
- * case-sensitive. A file that is no SQLite database: SB_E_CORRUPT. */
+/* Sets: synchronous=FULL, foreign_keys=ON, busy_timeout 20 s, LIKE case-sensitive. Changes nothing
+ * in an existing file. A file that is no SQLite database: SB_E_CORRUPT. */
 SB_MUST_CHECK sb_err sb_sql_open(struct sb_sql **out, const char *path, enum sb_sql_mode mode,
                                  struct sb_errctx *ctx);
+/* Turns the file to WAL for good: readers then never wait for a writer. Outside a transaction. */
+SB_MUST_CHECK sb_err sb_sql_wal(struct sb_sql *db);
 /* All statements have ended. NULL is fine. */
 void sb_sql_close(struct sb_sql *db);
 

@@ -24,6 +24,7 @@ static int set_up_db(void **state) {
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/t.db", f->dir);
     assert_int_equal(sb_sql_open(&f->db, f->path, SB_SQL_CREATE, NULL), SB_OK);
+    assert_int_equal(sb_sql_wal(f->db), SB_OK);
     assert_int_equal(sb_sql_script(f->db, "CREATE TABLE t (k TEXT PRIMARY KEY, v, n NOT NULL);"
                                           "CREATE TABLE c (k TEXT REFERENCES t (k))"),
                      SB_OK);

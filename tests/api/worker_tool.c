@@ -6,7 +6,12 @@
  * First line out: {"open": ...}. Then per line of input one line of output:
  *     {"requests": [{"rows": [{...}], "params": {...}, "timeout_ms": N}, ...]}
  *         all at once -> {"answers": [{"err": ..., "outputs": {...}, "proba": ...}, ...]}
- *     {"describe": true} -> the pool's describe() */
+ *     {"describe": true} -> the pool's describe()
+ *
+ *     worker_tool --decode
+ *
+ * No worker: per line of input, a signature's inputs, a tab and a list of rows, one line of output:
+ * {"values": {name: [...]}} or {"err": ..., "msg": ...}. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -54,13 +59,22 @@ static void run(struct sb_task *t) {
     sb_model_predict(r->model, &r->p);
 }
 
+static sb_err set_row(struct sb_batch_builder *b, struct sb_json_reader *r, size_t n) {
+    bool more;
+    SB_TRY(sb_json_enter_object(r));
+    for (struct sb_str key;;) {
+        SB_TRY(sb_json_next_key(r, &key, &more));
+        if (!more) return SB_OK;
+        SB_TRY(sb_batch_set_cell(b, sb_batch_column(b, key), n, r));
+    }
+}
+
 static sb_err read_rows(struct request *r, const struct sb_json *rows) {
     struct sb_batch_builder b;
     SB_TRY(sb_batch_begin(&b, &(struct sb_batch_opts){.signature = r->model->signature,
                                                       .arena = &r->arena,
                                                       .ctx = &r->ctx}));
     size_t n = 0;
-    bool more;
     for (const struct sb_json *row = rows->child; row; row = row->next, n++) {
         struct sb_buf text;
         sb_buf_init(&text, 64 << 20);
@@ -73,12 +87,7 @@ static sb_err read_rows(struct request *r, const struct sb_json *rows) {
             SB_TRY(sb_batch_set_cell(&b, 0, n, &rd));
             continue;
         }
-        SB_TRY(sb_json_enter_object(&rd));
-        for (struct sb_str key;;) {
-            SB_TRY(sb_json_next_key(&rd, &key, &more));
-            if (!more) break;
-            SB_TRY(sb_batch_set_cell(&b, sb_batch_column(&b, key), n, &rd));
-        }
+        SB_TRY(set_row(&b, &rd, n));
     }
     return sb_batch_finish(&b, n, &r->batch);
 }
@@ -196,6 +205,78 @@ static void serve(struct sb_model *m, struct sb_loop *loop) {
     free(line);
 }
 
+static sb_err decode_rows(struct sb_str inputs, struct sb_str rows, struct sb_arena *a,
+                          struct sb_signature **s, struct sb_batch *out, struct sb_errctx *ctx) {
+    struct sb_batch_builder b;
+    struct sb_json_reader r;
+    bool more;
+    size_t n = 0;
+    SB_TRY(sb_signature_parse(s, inputs, SB_STR(""), SB_STR(""), ctx));
+    SB_TRY(sb_batch_begin(&b, &(struct sb_batch_opts){.signature = *s, .arena = a, .ctx = ctx}));
+    sb_json_reader_init(&r, rows, a, ctx);
+    r.nonfinite = true;
+    SB_TRY(sb_json_enter_array(&r));
+    for (;; n++) {
+        SB_TRY(sb_json_next_item(&r, &more));
+        if (!more) break;
+        SB_TRY(set_row(&b, &r, n));
+    }
+    SB_TRY(sb_json_finish(&r));
+    return sb_batch_finish(&b, n, out);
+}
+
+static void show_batch(struct sb_json_writer *w, const struct sb_batch *batch) {
+    struct sb_buf cell;
+    sb_buf_init(&cell, 1 << 20);
+    sb_json_obj(w, "values");
+    for (size_t i = 0; i < batch->ncols; i++) {
+        if (batch->cols[i].absent) continue;
+        sb_json_key(w, batch->cols[i].name);
+        sb_json_arr(w, NULL);
+        for (size_t k = 0; k < batch->nrows; k++) {
+            sb_buf_reset(&cell);
+            sb_column_add_json(&cell, &batch->cols[i], k);
+            sb_json_raw(w, NULL, sb_buf_view(&cell));
+        }
+        sb_json_end(w);
+    }
+    sb_json_end(w);
+    sb_buf_fini(&cell);
+}
+
+static int decode(void) {
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n;
+    while ((n = getline(&line, &cap, stdin)) > 0) {
+        struct sb_str rows = sb_str_trim(sb_str_make(line, (size_t)n)), inputs;
+        struct sb_arena a;
+        struct sb_signature *s = NULL;
+        struct sb_batch batch;
+        struct sb_errctx ctx = {0};
+        struct sb_buf out;
+        struct sb_json_writer w = {.b = &out};
+        sb_arena_init(&a, 1 << 24);
+        sb_buf_init(&out, 1 << 24);
+        sb_str_split(&rows, '\t', &inputs);
+        sb_err err = decode_rows(inputs, rows, &a, &s, &batch, &ctx);
+        sb_json_obj(&w, NULL);
+        if (err) {
+            sb_json_str(&w, "err", sb_str_of(sb_err_name(err)));
+            sb_json_str(&w, "msg", sb_str_of(ctx.msg));
+        } else {
+            show_batch(&w, &batch);
+        }
+        sb_json_end(&w);
+        puts(sb_buf_cstr(&out));
+        sb_buf_fini(&out);
+        sb_arena_fini(&a);
+        sb_signature_free(s);
+    }
+    free(line);
+    return 0;
+}
+
 static int64_t number(const char *s) {
     int64_t v = 0;
     if (!sb_str_to_i64(sb_str_of(s), &v)) exit(2);
@@ -223,6 +304,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     struct sb_worker_opts o = {0};
     int i = 1;
+    if (argc == 2 && strcmp(argv[1], "--decode") == 0) return decode();
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
         if (strcmp(argv[i], "--validate") == 0) {
             o.validate = true;

@@ -19,7 +19,8 @@
  *   integer, long   numbers without a fraction in range, true/false, digits in a string
  *   float, double   numbers, true/false, a number in a string (also nan, inf); null is NaN
  *   string    strings; numbers and booleans as their own text; null is missing
- *   datetime  ISO 8601 strings (a zone is converted to UTC), integers as ns since 1970; null
+ *   datetime  ISO 8601 strings (a zone is converted to UTC), integers as ns since 1970; null,
+ *             "" and NaT are missing
  *   binary    base64
  *   array, object, map, any   JSON checked against the declared type
  *   tensors   nested arrays of exactly the declared shape

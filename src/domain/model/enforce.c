@@ -282,7 +282,14 @@ static enum sb_cast cast_iso(struct sb_str text, int64_t *to) {
 }
 
 static enum sb_cast cast_datetime(const struct sb_cell *c, int64_t *to) {
-    if (c->type == SB_JSON_STRING) return cast_iso(c->text, to);
+    struct sb_str t = sb_str_trim(c->text);
+    bool none = c->type == SB_JSON_STRING &&
+                (!t.n || sb_str_ieq(t, SB_STR("nat")) || sb_str_ieq(t, SB_STR("nan")));
+    if (none || (c->type == SB_JSON_NUMBER && isnan(c->number))) {
+        *to = 0;
+        return SB_CAST_NULL;
+    }
+    if (c->type == SB_JSON_STRING) return cast_iso(t, to);
     if (c->type != SB_JSON_NUMBER && c->type != SB_JSON_NULL) return SB_CAST_FAILED;
     return cast_int(c, INT64_MIN, INT64_MAX, to);
 }
@@ -290,7 +297,8 @@ static enum sb_cast cast_datetime(const struct sb_cell *c, int64_t *to) {
 static enum sb_cast cast_text(const struct sb_cell *c, struct sb_str *to) {
     *to = c->text;
     if (c->type == SB_JSON_ARRAY || c->type == SB_JSON_OBJECT) return SB_CAST_FAILED;
-    return c->type == SB_JSON_NULL ? SB_CAST_NULL : SB_CAST_OK;
+    bool none = c->type == SB_JSON_NULL || (c->type == SB_JSON_NUMBER && isnan(c->number));
+    return none ? SB_CAST_NULL : SB_CAST_OK;
 }
 
 enum sb_cast sb_cell_cast(const struct sb_cell *c, enum sb_dtype t, void *to, struct sb_arena *a) {

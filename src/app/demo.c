@@ -20,7 +20,7 @@ static const char ARTIFACTS[] = "/api/2.0/mlflow-artifacts/artifacts/";
 static const struct {
     const char *folder, *alias, *description;
 } samples[] = {
-    {"iris-forest", "production", "Random forest of 60 trees (sample model)"},
+    {"iris-forest", "production", "Random forest of 100 trees (sample model)"},
     {"iris-boosted", "shadow", "XGBoost classifier of 40 rounds (sample model)"},
 };
 

@@ -7,6 +7,8 @@ Everything is seeded. expect.txt has one line per row in predict_tool's format: 
 floats, or a label's text), after " | " the probabilities of classifiers, or "error".
 """
 
+import copyreg
+import io
 import json
 import os
 import pickle
@@ -30,6 +32,7 @@ from sklearn.ensemble import (  # noqa: E402
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.base import BaseEstimator  # noqa: E402
 from sklearn.tree import (  # noqa: E402
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -139,6 +142,48 @@ def lines(predict, proba, x):
     return out
 
 
+class OldPickler(pickle.Pickler):
+    """Writes trees as earlier versions of scikit-learn did: nodes without missing_go_to_left (before 1.3), class
+    counts instead of fractions (before 1.4), index fields of 32 bits or the other byte order (other platforms)."""
+
+    def __init__(self, file, protocol, version, index):
+        super().__init__(file, protocol)
+        self.version, self.index = version, index
+
+    def reducer_override(self, obj):
+        if type(obj).__name__ == "Tree":
+            build, args, state = obj.__reduce__()
+            order = self.index[0]
+            kinds = {"left_child": self.index, "right_child": self.index, "feature": self.index,
+                     "threshold": order + "f8", "impurity": order + "f8", "n_node_samples": self.index,
+                     "weighted_n_node_samples": order + "f8"}
+            nodes = np.zeros(state["node_count"], dtype=list(kinds.items()))
+            for field in kinds:
+                nodes[field] = state["nodes"][field]
+            counts = old_values(obj)
+            return build, args, {**state, "nodes": nodes, "values": counts}
+        if isinstance(obj, BaseEstimator):
+            return copyreg.__newobj__, (type(obj),), {**obj.__getstate__(), "_sklearn_version": self.version}
+        return NotImplemented
+
+
+def old_values(tree):
+    if tree.max_n_classes == 1:
+        return tree.value
+    return tree.value * tree.weighted_n_node_samples[:, None, None]
+
+
+def old_predict_proba(trees, x):
+    """scikit-learn 1.2: DecisionTreeClassifier.predict_proba, summed by ForestClassifier.predict_proba."""
+    total = np.zeros((len(x), trees[0].n_classes_))
+    for tree in trees:
+        proba = old_values(tree.tree_)[tree.apply(x), 0, :]
+        normalizer = proba.sum(axis=1)[:, np.newaxis]
+        normalizer[normalizer == 0.0] = 1.0
+        total += proba / normalizer
+    return total / len(trees)
+
+
 class Maker:
     def __init__(self, root):
         self.root = root
@@ -175,6 +220,28 @@ class Maker:
         model = mlflow.sklearn.load_model(path)
         proba = model.predict_proba if labels else None
         self.finish(name, rng, x, names, thresholds_sklearn(model), model.predict, proba)
+
+    def old_sklearn(self, name, model, labels, index="<i8", protocol=2, version="1.2.2", old_numpy=True):
+        """A classifier as an earlier version pickled it; what it answered is computed by that version's formulas."""
+        rng, x, score = data(len(self.names) + 1, 400, 5)
+        model.fit(x, classes(score, labels))
+        path = os.path.join(self.root, name, "model")
+        mlflow.sklearn.save_model(model, path, serialization_format="pickle", pip_requirements=["scikit-learn"])
+        out = io.BytesIO()
+        OldPickler(out, protocol, version, index).dump(model)
+        text = out.getvalue()
+        if old_numpy:  # protocols up to 3 spell names as lines
+            text = text.replace(b"cnumpy._core.", b"cnumpy.core.")
+        with open(os.path.join(path, "model.pkl"), "wb") as f:
+            f.write(text)
+
+        def proba(r):
+            if not np.isfinite(np.float32(r)).all():
+                raise ValueError("NaN and infinity: before 1.3 trees took none")
+            return old_predict_proba(getattr(model, "estimators_", [model]), r)
+
+        self.finish(name, rng, x, None, thresholds_sklearn(model),
+                    lambda r: model.classes_.take(np.argmax(proba(r), axis=1)), proba)
 
     def save_xgboost(self, name, model, kind):
         path = os.path.join(self.root, name, "model")
@@ -253,6 +320,18 @@ def make_sklearn(m):
     m.sklearn("rfr-monotonic", RandomForestRegressor(5, monotonic_cst=[1, 0, 0, 0, -1], random_state=1))
 
 
+def make_old_sklearn(m):
+    abc = ["a", "b", "c"]
+    m.old_sklearn("old-dtc", DecisionTreeClassifier(max_depth=4, random_state=1), abc)
+    m.old_sklearn("old-rfc-2", RandomForestClassifier(9, max_depth=5, random_state=1), [0, 1], protocol=3)
+    m.old_sklearn("old-rfc-12", RandomForestClassifier(9, max_depth=4, random_state=1), list(range(12)))
+    m.old_sklearn("old-rfc-int32", RandomForestClassifier(5, random_state=1), abc, index="<i4", protocol=0)
+    m.old_sklearn("old-rfc-big-endian", RandomForestClassifier(5, random_state=1), abc, index=">i8", protocol=4,
+                  old_numpy=False)
+    m.old_sklearn("old-etc-0.24", ExtraTreesClassifier(5, max_depth=6, random_state=1), list(range(9)),
+                  version="0.24.2", protocol=1)
+
+
 def make_xgboost(m):
     for kind in ("ubj", "json"):
         for objective in ("reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:squaredlogerror",
@@ -304,6 +383,7 @@ def main():
     os.makedirs(work)
     maker = Maker(work)
     make_sklearn(maker)
+    make_old_sklearn(maker)
     make_xgboost(maker)
     with open(os.path.join(work, "list.json"), "w") as f:
         json.dump(maker.names, f)

@@ -107,7 +107,7 @@ class Sibyl:
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="sibyl-test-"))
         self.data = self.folder / "data"
         self.offset = free_offset()
-        self.args, self.env = args, {**os.environ, "SIBYL_PYTHON": PYTHON, "MLFLOW_DISABLE_TELEMETRY": "true", **(env or {})}
+        self.args, self.env = args, {**os.environ, "SIBYL_HOME": str(ROOT), "SIBYL_PYTHON": PYTHON, "MLFLOW_DISABLE_TELEMETRY": "true", **(env or {})}
         for name, port in PORTS.items():
             setattr(self, name, port + self.offset)
         self.process = None

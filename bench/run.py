@@ -194,7 +194,7 @@ def bench_registry(o):
 # ---- models against their libraries ----
 
 def bench_models(o):
-    out = subprocess.run(["taskset", "-c", str(LOAD_CORE), PYTHON, ROOT / "bench/models.py", ROOT / "build/release/tests/predict_tool", str(o.rounds)],
+    out = subprocess.run(["taskset", "-c", str(LOAD_CORE), PYTHON, ROOT / "bench/models.py", ROOT / "build/release/tests/model_bench", str(o.rounds)],
                          capture_output=True, text=True, check=True, env={k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}).stdout
     for r in json.loads(out):
         row(f"{r['model']}: one row", r["ours_us"], "µs", r["peer"], r["peer_us"], r["peer_us"] / r["ours_us"], "–", True)

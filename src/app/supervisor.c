@@ -4,7 +4,8 @@
  * run/NAME.json names its own pid. A child that ends before everything was ready once is a failed
  * start: the supervisor stops the rest and ends with that child's exit code, so that a service
  * manager and a person see it. Later it is restarted, with back-off. Stopping: SIGTERM to all,
- * SIGKILL to what is left after STOP_NS or at a second Ctrl-C. */
+ * SIGKILL to what is left after STOP_NS or at a second Ctrl-C; the exit code says whether all ended
+ * by themselves. */
 #include "app/supervisor.h"
 
 #include <signal.h>
@@ -165,6 +166,7 @@ static void on_child_exit(struct sb_proc *p, void *arg, int64_t status, int sign
     sb_timer_stop(&c->timer);
     log_end(c, status, signal);
     if (s->stopping) {
+        if ((signal || status) && s->exit == SB_EXIT_OK) s->exit = SB_EXIT_FAILED;
         if (all_in(s, IDLE)) sb_loop_stop(s->loop);
         return;
     }

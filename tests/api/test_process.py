@@ -261,6 +261,19 @@ def test_a_request_that_never_ends_delays_the_stop_by_10_s_at_most(sibyl):
     s.close()
 
 
+def test_a_second_ctrl_c_ends_at_once_and_says_so(sibyl):
+    s = socket.create_connection(("127.0.0.1", sibyl.ports["serving"]))
+    s.sendall(b"POST /models/nobody/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+    time.sleep(0.2)
+    sibyl.process.send_signal(signal.SIGINT)
+    until(lambda: "event=draining" in sibyl.log(), 5, "drain")
+    began = time.monotonic()
+    sibyl.process.send_signal(signal.SIGINT)
+    assert sibyl.process.wait(5 * SLOW) == 1
+    assert time.monotonic() - began < 1 * SLOW
+    s.close()
+
+
 # ---- the command line ----
 
 

@@ -12,6 +12,8 @@ RPC(logged_model_create, true, {"experiment_id", F_STR, F_REQUIRED}, {"name", F_
         .source_run_id = arg_str(c, "source_run_id"),
     };
     struct sb_logged_model m;
+    if (!in.model_type.p) in.model_type = SB_STR("");
+    if (!in.source_run_id.p) in.source_run_id = SB_STR("");
     SB_TRY(arg_tags(c, "params", &in.params));
     SB_TRY(arg_tags(c, "tags", &in.tags));
     SB_TRY(sb_registry_logged_model_create(&c->reg, &in, &m));

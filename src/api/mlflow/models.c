@@ -6,13 +6,9 @@
 #define VERSION                                                                                    \
     { "version", F_STR, F_REQUIRED }
 
-static struct sb_str value_or_empty(const struct call *c) {
-    struct sb_str v = arg_str(c, "value");
-    return v.p ? v : SB_STR("");
-}
-
-static struct sb_str description_or_empty(const struct call *c) {
-    struct sb_str v = arg_str(c, "description");
+/* What is absent is "" to the handlers of MLflow (proto2 default), and stored so. */
+static struct sb_str or_empty(const struct call *c, const char *name) {
+    struct sb_str v = arg_str(c, name);
     return v.p ? v : SB_STR("");
 }
 
@@ -41,8 +37,8 @@ RPC(model_create, true, NAME, {"tags", F_OBJECTS, 0}, {"description", F_STR, 0},
     struct sb_tags tags;
     struct sb_registered_model m;
     SB_TRY(arg_tags(c, "tags", &tags));
-    SB_TRY(
-        sb_registry_model_create(&c->reg, arg_str(c, "name"), description_or_empty(c), tags, &m));
+    SB_TRY(sb_registry_model_create(&c->reg, arg_str(c, "name"), or_empty(c, "description"), tags,
+                                    &m));
     return put_model(c, &m);
 }
 
@@ -54,7 +50,7 @@ RPC(model_get, false, NAME, ) {
 
 RPC(model_update, true, NAME, {"description", F_STR, 0}, ) {
     struct sb_registered_model m;
-    SB_TRY(sb_registry_model_update(&c->reg, arg_str(c, "name"), description_or_empty(c), &m));
+    SB_TRY(sb_registry_model_update(&c->reg, arg_str(c, "name"), or_empty(c, "description"), &m));
     return put_model(c, &m);
 }
 
@@ -94,7 +90,7 @@ RPC(model_latest, false, NAME, {"stages", F_STRS, 0}, ) {
 
 RPC(model_tag_set, true, NAME, {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
     return sb_registry_model_tag_set(&c->reg, arg_str(c, "name"), arg_str(c, "key"),
-                                     value_or_empty(c));
+                                     or_empty(c, "value"));
 }
 
 RPC(model_tag_delete, true, NAME, {"key", F_STR, F_REQUIRED}, ) {
@@ -124,9 +120,9 @@ RPC(version_create, true, NAME, {"source", F_STR, F_REQUIRED}, {"run_id", F_STR,
     struct sb_version_new in = {
         .name = arg_str(c, "name"),
         .source = arg_str(c, "source"),
-        .run_id = arg_str(c, "run_id"),
-        .run_link = arg_str(c, "run_link"),
-        .description = arg_str(c, "description"),
+        .run_id = or_empty(c, "run_id"),
+        .run_link = or_empty(c, "run_link"),
+        .description = or_empty(c, "description"),
         .model_id = arg_text(c, "model_id"),
     };
     struct sb_model_version v;
@@ -182,7 +178,7 @@ RPC(version_stage, true, NAME, VERSION, {"stage", F_STR, F_REQUIRED},
 
 RPC(version_tag_set, true, NAME, VERSION, {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
     return sb_registry_version_tag_set(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
-                                       arg_str(c, "key"), value_or_empty(c));
+                                       arg_str(c, "key"), or_empty(c, "value"));
 }
 
 RPC(version_tag_delete, true, NAME, VERSION, {"key", F_STR, F_REQUIRED}, ) {

@@ -140,11 +140,9 @@ void put_run(struct sb_json_writer *w, const char *key, const struct sb_run *r) 
     put_datasets(w, &r->dataset_inputs);
     put_links(w, "model_inputs", &r->model_inputs, false);
     sb_json_end(w);
-    if (r->model_outputs.n) {
-        sb_json_obj(w, "outputs");
-        put_links(w, "model_outputs", &r->model_outputs, true);
-        sb_json_end(w);
-    }
+    sb_json_obj(w, "outputs");
+    put_links(w, "model_outputs", &r->model_outputs, true);
+    sb_json_end(w);
     sb_json_end(w);
 }
 
@@ -170,8 +168,8 @@ void put_logged_model(struct sb_json_writer *w, const char *key, const struct sb
     sb_json_int(w, "last_updated_timestamp_ms", m->last_updated_time);
     sb_json_str(w, "artifact_uri", m->artifact_uri);
     sb_json_str(w, "status", sb_str_of(sb_logged_model_status_name(m->status)));
-    put_text(w, "model_type", m->model_type);
-    put_text(w, "source_run_id", m->source_run_id);
+    put_opt_str(w, "model_type", m->model_type);
+    put_opt_str(w, "source_run_id", m->source_run_id);
     put_text(w, "status_message", m->status_message);
     put_tags(w, "tags", m->tags);
     put_registrations(w, m);
@@ -213,7 +211,7 @@ void put_registered(struct sb_json_writer *w, const char *key,
     sb_json_str(w, "name", m->name);
     put_opt_int(w, "creation_timestamp", m->creation_time);
     put_opt_int(w, "last_updated_timestamp", m->last_updated_time);
-    put_opt_str(w, "description", m->description);
+    put_text(w, "description", m->description);
     if (m->latest_versions_n) {
         sb_json_arr(w, "latest_versions");
         for (size_t i = 0; i < m->latest_versions_n; i++)

@@ -109,12 +109,11 @@ RPC(dataset_search, false, {"experiment_ids", F_STRS, 0}, ) {
 RPC(run_create, true, {"experiment_id", F_STR, 0}, {"user_id", F_STR, 0}, {"run_name", F_STR, 0},
     {"start_time", F_INT, 0}, {"tags", F_OBJECTS, 0}, ) {
     struct sb_run_new in = {
-        .experiment_id = arg_text(c, "experiment_id"),
+        .experiment_id = arg_str(c, "experiment_id"),
         .user_id = arg_str(c, "user_id"),
         .name = arg_text(c, "run_name"),
         .start_time = arg_int(c, "start_time"),
     };
-    if (!in.experiment_id.p) in.experiment_id = SB_STR("0");
     struct sb_run run;
     SB_TRY(arg_tags(c, "tags", &in.tags));
     SB_TRY(sb_registry_run_create(&c->reg, &in, &run));

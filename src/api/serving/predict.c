@@ -29,6 +29,11 @@ static int status_of(sb_err err) {
     }
 }
 
+/* What the client is told. MLflow's scoring server answers 400 to any exception of the model. */
+static int reply_status(const struct call *c, sb_err err) {
+    return err == SB_E_BUG && c->dialect == &sb_dialect_mlflow ? 400 : status_of(err);
+}
+
 static enum sb_event_status event_status_of(sb_err err) {
     switch (err) {
     case SB_OK: return SB_EVENT_OK;
@@ -200,7 +205,7 @@ static struct sb_event event_of(struct call *c, sb_err err, size_t row) {
         .row = (uint32_t)row,
         .seq = sb_next_seq(c->lane->s),
         .status = event_status_of(err),
-        .http_status = status_of(err),
+        .http_status = reply_status(c, err),
         .queue_ns = c->predict.queue_ns,
         .compute_ns = c->predict.compute_ns,
         .total_ns = sb_mono_ns() - c->r->received_ns,
@@ -235,7 +240,7 @@ static void count(struct call *c, sb_err err) {
 }
 
 static void set_error_reply(struct call *c, sb_err err) {
-    c->status = status_of(err);
+    c->status = reply_status(c, err);
     sb_buf_reset(&c->lane->reply);
     c->dialect->error(&c->lane->reply, c, c->status, err, sb_errctx_text(&c->ctx, err));
 }

@@ -1,5 +1,7 @@
 /* The page needs the last minutes, not all events: when the journal runs ahead of what the thread
- * reads, the events between are counted by their offsets and not looked at. */
+ * reads, the events between are not looked at; how many of them were predictions (and not a
+ * shadow's) is taken to be as in the events read before. Traffic, errors and latency are of
+ * primaries only. */
 #include "api/ui/feed.h"
 
 #include <math.h>
@@ -33,7 +35,8 @@ struct sb_feed {
     char *journal_dir;
     struct sb_fetch *serving;
     struct sb_event_source source;
-    int64_t next; /* offset to read next; -1 = not open yet */
+    int64_t next;     /* offset to read next; -1 = not open yet */
+    double primaries; /* fraction of the events read last */
     struct sb_thread thread;
     _Atomic bool stop;
 
@@ -49,17 +52,19 @@ struct sb_feed {
 struct seen {
     int64_t wall_ms;
     double total_us;
-    bool error;
+    bool error, primary;
 };
 
 static struct seen look_at(const struct sb_event_record *r, struct sb_arena *a) {
     struct seen s = {.wall_ms = r->wall_ms};
     struct sb_json *o;
     if (sb_json_parse(&o, r->json, a, NULL) != SB_OK) return s;
-    struct sb_str status = {0};
+    struct sb_str status = {0}, role = {0};
     sb_json_get_double(sb_json_get(o, "latency"), "total_us", &s.total_us);
     sb_json_get_str(o, "status", &status);
+    sb_json_get_str(o, "role", &role);
     s.error = !sb_str_is(status, "ok");
+    s.primary = !sb_str_is(role, "shadow");
     return s;
 }
 
@@ -72,6 +77,12 @@ static struct second *second_of(struct sb_feed *f, int64_t t) {
 static void add_latency(struct second *s, double us) {
     double at = us > 1 ? log(us) / log(GROWTH) : 0;
     s->sketch[at < SKETCH - 1 ? (size_t)at : SKETCH - 1]++;
+}
+
+static void count(struct second *sec, const struct seen *s) {
+    sec->n++;
+    sec->errors += s->error;
+    add_latency(sec, s->total_us);
 }
 
 static void keep_event(struct sb_feed *f, struct sb_str json) {
@@ -105,7 +116,7 @@ static sb_err skip_backlog(struct sb_feed *f) {
     if (end - f->next <= READ_MAX) return SB_OK;
     int64_t to = end - READ_MAX;
     sb_mutex_lock(&f->lock);
-    second_of(f, sb_wall_ms() / 1000)->n += to - f->next;
+    second_of(f, sb_wall_ms() / 1000)->n += (int64_t)((double)(to - f->next) * f->primaries);
     sb_mutex_unlock(&f->lock);
     f->next = to;
     return f->source.ops->seek(f->source.self, to);
@@ -115,19 +126,20 @@ static void follow(struct sb_feed *f) {
     if (open_source(f) != SB_OK || skip_backlog(f) != SB_OK) return;
     struct sb_arena a;
     struct sb_event_record r;
+    double read = 0, primary = 0;
     sb_arena_init(&a, 32 << 20);
     for (int i = 0; i < READ_MAX && f->source.ops->next(f->source.self, &r) == SB_OK; i++) {
         struct seen s = look_at(&r, &a);
         sb_mutex_lock(&f->lock);
-        struct second *sec = second_of(f, s.wall_ms / 1000);
-        sec->n++;
-        sec->errors += s.error;
-        add_latency(sec, s.total_us);
+        if (s.primary) count(second_of(f, s.wall_ms / 1000), &s);
         keep_event(f, r.json);
         sb_mutex_unlock(&f->lock);
         f->next = r.offset + 1;
+        read++;
+        primary += s.primary;
         sb_arena_reset(&a);
     }
+    if (read) f->primaries = primary / read;
     sb_arena_fini(&a);
 }
 
@@ -219,6 +231,7 @@ sb_err sb_feed_new(struct sb_feed **out, const char *journal_dir, const char *se
     f->serving = serving;
     f->journal_dir = sb_strdup(journal_dir);
     f->next = -1;
+    f->primaries = 1;
     sb_mutex_init(&f->lock);
     sb_err err = sb_thread_start(&f->thread, "feed", run, f);
     if (err) {

@@ -231,3 +231,11 @@ def test_sigterm_answers_what_is_in_flight(fresh, model_folder):
     slow.join()
     assert answers[0].status == 200 and time.monotonic() - begin < 10
     assert not [p for p in tree(s.process.pid) if command_of(p)]
+
+
+def test_the_mlflow_dialect_answers_400_to_an_exception_of_the_model(fresh, model_folder):
+    s = fresh
+    s.register("moody", model_folder / "moody")
+    a = s.post("/models/moody/invocations", {"dataframe_records": [{"action": "raise", "x": 3.0}]})
+    assert a.status == 400 and a.json()["error_code"] == "BAD_REQUEST" and "moody refuses 3.0" in a.json()["message"]
+    assert s.event(a.headers["X-Event-ID"])["status"] == "error"

@@ -70,7 +70,8 @@ def test_fifty_alias_moves_under_load_fail_nothing_and_mix_nothing_up(fresh, mod
         e = json.loads(line)
         assert e["prediction"] == {"name": by_version[e["model_version"]]}
     assert {a[1] for a in load.answers} == set(versions.values())
-    assert rss(pid) < before + 16e6, "memory of old versions did not come back"
+    if not os.environ.get("SIBYL_SANITIZER"):  # those keep freed memory for a while
+        assert rss(pid) < before + 16e6, "memory of old versions did not come back"
 
 
 def test_a_version_that_cannot_be_loaded_leaves_the_old_one_live(fresh, model_folder, tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from sibyl import request, wait_for
 
+pytestmark = pytest.mark.san
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -237,5 +238,5 @@ def test_the_live_page_shows_the_traffic(served):
     predict(served, ROW)
     page = request(served.dashboard, "GET", "/")
     assert page.status == 200 and b"<title>sibyl" in page.body
-    live = wait_for("traffic", 10, lambda: (d := request(served.dashboard, "GET", "/api/live").json())["events"] and d["serving"] and d["seconds"] and d)
+    live = wait_for("traffic", 10, lambda: (d := request(served.dashboard, "GET", "/api/live").json())["events"] and d["serving"] and d["serving"]["models"] and d["seconds"] and d)
     assert live["serving"]["models"][0]["name"] == "iris"

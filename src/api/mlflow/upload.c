@@ -92,7 +92,7 @@ static void upload_done(struct sb_job *j) {
 
 static void on_body(struct sb_http_req *r, const char *p, size_t n) {
     struct upload *u = r->user;
-    if (!u->err || u->busy) sb_buf_add(&u->fill, p, n);
+    if (u->busy || !u->err) sb_buf_add(&u->fill, p, n); /* err is the pool's while it is busy */
     upload_kick(u);
     if (u->busy && u->fill.n >= SB_ARTIFACT_PIECE && !u->paused) {
         u->paused = true;

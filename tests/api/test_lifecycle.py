@@ -240,3 +240,16 @@ def test_the_mlflow_dialect_answers_400_to_an_exception_of_the_model(fresh, mode
     a = s.post("/models/moody/invocations", {"dataframe_records": [{"action": "raise", "x": 3.0}]})
     assert a.status == 400 and a.json()["error_code"] == "BAD_REQUEST" and "moody refuses 3.0" in a.json()["message"]
     assert s.event(a.headers["X-Event-ID"])["status"] == "error"
+
+
+@pytest.mark.san
+def test_many_models_registered_at_once_go_live(fresh, model_folder):
+    s = fresh
+    threads = [threading.Thread(target=lambda k=k: [s.register(f"m{k}-{i}", model_folder / "always-a", wait=0) for i in range(3)]) for k in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    wait_for("all of them", 60, lambda: sum("live" in m for m in s.get("/models").json()["models"]) == 12)
+    assert {s.post(f"/models/m{k}-{i}/predict", ROW).json()["prediction"]["name"] for k in range(4) for i in range(3)} == {"a"}
+    assert s.stop() == 0, s.log()[-3000:]

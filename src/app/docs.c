@@ -75,9 +75,6 @@ static void page_metrics(struct sb_buf *out) {
     }
 }
 
-static const char *const method_names[SB_HTTP_METHOD_COUNT] = {"GET",   "HEAD",   "POST",   "PUT",
-                                                               "PATCH", "DELETE", "OPTIONS"};
-
 static void add_routes(struct sb_buf *out, const char *title, const struct sb_http_route *routes) {
     static const char *const scopes[] = {[SB_SCOPE_PUBLIC] = "public",
                                          [SB_SCOPE_PREDICT] = "predict",
@@ -87,7 +84,7 @@ static void add_routes(struct sb_buf *out, const char *title, const struct sb_ht
     if (title)
         sb_buf_addf(out, "\n## %s\n\n| route | scope | what it does |\n|---|---|---|\n", title);
     for (const struct sb_http_route *r = routes; r->pattern; r++)
-        sb_buf_addf(out, "| `%s %s` | %s | %s |\n", method_names[r->method], r->pattern,
+        sb_buf_addf(out, "| `%s %s` | %s | %s |\n", sb_http_method_name(r->method), r->pattern,
                     scopes[r->scope], r->doc);
 }
 

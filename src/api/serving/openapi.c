@@ -183,7 +183,8 @@ void sb_serving_openapi(struct sb_http_req *r) {
 void sb_serving_docs(struct sb_http_req *r) {
     sb_http_add_header(r, "Content-Security-Policy",
                        SB_STR("default-src 'none'; style-src 'unsafe-inline'; script-src "
-                              "'unsafe-inline'; img-src data:; connect-src 'self'; frame-ancestors 'none'"));
+                              "'unsafe-inline'; img-src data:; connect-src 'self'; frame-ancestors "
+                              "'none'"));
     sb_http_add_header(r, "X-Content-Type-Options", SB_STR("nosniff"));
     sb_http_reply(r, 200, "text/html; charset=utf-8",
                   sb_str_make((const char *)sb_web_docs, sizeof sb_web_docs - 1));

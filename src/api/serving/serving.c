@@ -33,9 +33,6 @@ const struct sb_http_route sb_serving_routes[] = {
     {0},
 };
 
-static const char *const method_names[SB_HTTP_METHOD_COUNT] = {"GET",   "HEAD",   "POST",   "PUT",
-                                                               "PATCH", "DELETE", "OPTIONS"};
-
 /* Series of requests, looked up once: then a request costs no lock. */
 static void make_request_series(struct sb_serving *s) {
     static const char *const classes[SB_STATUS_CLASSES] = {"0xx", "1xx", "2xx",
@@ -43,8 +40,10 @@ static void make_request_series(struct sb_serving *s) {
     _Static_assert(SB_COUNT(sb_serving_routes) <= SB_ROUTES_MAX, "room for each route");
     for (size_t i = 0; sb_serving_routes[i].pattern; i++) {
         const struct sb_http_route *r = &sb_serving_routes[i];
-        struct sb_str v[] = {
-            SB_STR("serving"), sb_str_of(r->pattern), sb_str_of(method_names[r->method]), {0}};
+        struct sb_str v[] = {SB_STR("serving"),
+                             sb_str_of(r->pattern),
+                             sb_str_of(sb_http_method_name(r->method)),
+                             {0}};
         s->requests[i].seconds = sb_metrics_get(s->o.metrics, SB_METRIC_HTTP_SECONDS, v);
         for (size_t c = 2; c < SB_STATUS_CLASSES; c++) {
             v[3] = sb_str_of(classes[c]);

@@ -34,6 +34,9 @@ enum sb_http_method {
     SB_HTTP_METHOD_COUNT
 };
 
+/* "GET". */
+const char *sb_http_method_name(enum sb_http_method m);
+
 /* What a caller must be allowed to do. Every route names one from the first day. */
 enum sb_http_scope {
     SB_SCOPE_PUBLIC = 1, /* health, metrics: anybody who can reach the port */

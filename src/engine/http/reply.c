@@ -381,13 +381,19 @@ void sb_http_stream_end(struct sb_http_req *pub, bool ok) {
 }
 
 /* ---- by the server itself ---- */
+const char *sb_http_method_name(enum sb_http_method m) {
+    static const char *const names[SB_HTTP_METHOD_COUNT] = {"GET",   "HEAD",   "POST",   "PUT",
+                                                            "PATCH", "DELETE", "OPTIONS"};
+    return names[m];
+}
+
 static void put_allow(struct http_request *r, unsigned allow) {
-    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
     char value[64];
     size_t n = 0;
-    for (size_t i = 0; i < SB_COUNT(names); i++)
-        if (allow & 1u << i)
-            n += (size_t)snprintf(value + n, sizeof value - n, "%s%s", n ? ", " : "", names[i]);
+    for (unsigned m = 0; m < SB_HTTP_METHOD_COUNT; m++)
+        if (allow & 1u << m)
+            n += (size_t)snprintf(value + n, sizeof value - n, "%s%s", n ? ", " : "",
+                                  sb_http_method_name((enum sb_http_method)m));
     sb_http_add_header(&r->pub, "Allow", sb_str_make(value, n));
 }
 

@@ -4,24 +4,22 @@ Every figure is a ratio against a named peer measured in the same run. Servers a
 the load to the other, so that neither takes time from the other.
 """
 import contextlib
-import http.client
-import json
 import os
 import pathlib
 import re
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SIBYL = pathlib.Path(os.environ.get("SIBYL_BIN", ROOT / "build/release/sibyl"))
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "sibyl"
-PYTHON = os.environ.get("SIBYL_TEST_PY", str(CACHE / "v3172/bin/python"))
+sys.path.insert(0, str(ROOT / "tests"))
+
+import sibyl  # noqa: E402
+from sibyl import PYTHON, children, free_port, request, tree, wait_for  # noqa: E402,F401
+
 TICK = os.sysconf("SC_CLK_TCK")
 SERVER_CORE, LOAD_CORE = 0, (os.cpu_count() or 1) - 1
 
@@ -30,70 +28,9 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def free_offset(ports=(3000, 5000, 8000, 9200)):
-    """A port offset at which all of sibyl's ports are free."""
-    for offset in range(20000, 50000, 137):
-        try:
-            with contextlib.ExitStack() as stack:
-                for p in ports:
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", p + offset))
-            return offset
-        except OSError:
-            continue
-    raise RuntimeError("no free ports")
-
-
-def wait_for(what, seconds, probe):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            value = probe()
-            if value:
-                return value
-        time.sleep(0.02)
-    raise TimeoutError(f"{what}: nothing after {seconds} s")
-
-
 def get(port, path, timeout=5):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    try:
-        c.request("GET", path)
-        r = c.getresponse()
-        return r.status, r.read()
-    finally:
-        c.close()
-
-
-def post(port, path, body, method="POST", content_type="application/json"):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        c.request(method, path, data, {"Content-Type": content_type})
-        r = c.getresponse()
-        return r.status, r.read()
-    finally:
-        c.close()
-
-
-def children(pid):
-    found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        found += [int(p) for p in (task / "children").read_text().split()]
-    return found
-
-
-def tree(pid):
-    pids = [pid]
-    for p in pids:
-        with contextlib.suppress(OSError):
-            pids += children(p)
-    return pids
+    a = request(port, "GET", path, timeout=timeout)
+    return a.status, a.body
 
 
 def cpu_seconds(pids):
@@ -130,61 +67,24 @@ def stop(process, seconds=15):
             process.wait()
 
 
-class Sibyl:
-    """`sibyl up` in a fresh folder with the sample forest registered and live."""
+class Sibyl(sibyl.Sibyl):
+    """`sibyl up` with one loop, on the disk of the project's folder, with the sample forest live as "iris"."""
 
     def __init__(self, folder=None, model=True, args=()):
-        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="sibyl-bench-", dir=os.environ.get("BENCH_DIR", ROOT / "build")))
-        self.own_folder = folder is None
-        self.offset = free_offset()
-        self.serving, self.registry = 8000 + self.offset, 5000 + self.offset
-        self.log = open(self.folder / "log", "ab")
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            [SIBYL, "up", "--data", self.folder / "data", "--port-offset", str(self.offset), "--serving-threads", "1", *args],
-            stdout=self.log, stderr=self.log)
-        try:
-            wait_for("sibyl", 30, lambda: get(self.serving, "/ready")[0] == 200)
-            self.ready_seconds = time.monotonic() - self.started
-            if model:
-                self.register("iris", ROOT / "share/samples/iris-forest")
-        except BaseException:
-            self.close()
-            raise
-
-    def register(self, name, folder):
-        post(self.registry, "/api/2.0/mlflow/registered-models/create", {"name": name})
-        run = json.loads(post(self.registry, "/api/2.0/mlflow/runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})[1])["run"]["info"]
-        source = run["artifact_uri"] + "/model"
-        for f in sorted(pathlib.Path(folder).iterdir()):
-            path = source.removeprefix("mlflow-artifacts:/") + "/" + f.name
-            post(self.registry, f"/api/2.0/mlflow-artifacts/artifacts/{path}", f.read_bytes(), "PUT", "application/octet-stream")
-        status, body = post(self.registry, "/api/2.0/mlflow/model-versions/create", {"name": name, "source": source, "run_id": run["run_id"]})
-        if status != 200:
-            raise RuntimeError(f"{name} could not be registered: {body}")
-        wait_for(f"{name} live", 120, lambda: any(m["name"] == name and "live" in m for m in json.loads(get(self.serving, "/models")[1])["models"]))
+        made = folder is None
+        (ROOT / "build").mkdir(exist_ok=True)
+        folder = folder or tempfile.mkdtemp(prefix="sibyl-bench-", dir=os.environ.get("BENCH_DIR", ROOT / "build"))
+        super().__init__("--serving-threads", "1", *args, folder=folder)
+        self.own_folder = made
+        if model:
+            self.register("iris", ROOT / "share/samples/iris-forest")
 
     def pids(self):
         return tree(self.process.pid)
 
     def serving_pids(self):
         """The serving process with what it started."""
-        for pid in children(self.process.pid):
-            if b"serving" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:2]:
-                return tree(pid)
-        raise RuntimeError("no serving process")
-
-    def close(self):
-        stop(self.process)
-        self.log.close()
-        if self.own_folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+        return tree(self.role_pid("serving"))
 
 
 class Nginx:

@@ -20,8 +20,8 @@ import subprocess
 import tempfile
 import time
 
-from harness import (CACHE, LOAD_CORE, PYTHON, ROOT, SERVER_CORE, Nginx, Sibyl, cpu_name, free_port, get, measured, median, pin, post,
-                     pss_bytes, say, stop, tree, wait_for, wrk)
+from harness import (LOAD_CORE, PYTHON, ROOT, SERVER_CORE, Nginx, Sibyl, cpu_name, free_port, get, measured, median, pin, pss_bytes, say,
+                     stop, tree, wait_for, wrk)
 
 ROWS = []
 

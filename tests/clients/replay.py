@@ -324,13 +324,14 @@ class Replay:
 
 # -- comparing --
 
-SORTED = {"tags": "key", "params": "key", "metrics": "key", "aliases": None, "files": "path"}
+SORTED = {"tags", "params", "metrics", "aliases", "files", "latest_versions"}
 TIMES = re.compile(r"(^|_)(time|timestamp|timestamp_ms)$")
 RANDOM = [("RUN", re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")), ("NAME", re.compile(r"^[a-z]+-[a-z]+-\d{1,3}$"))]
 
 
 class Normal:
-    """Ids by the order they appear in, moments as their presence, sets in one order."""
+    """Ids by the order they appear in, moments as their presence, sets in one order. Without a start,
+    ids and moments stay: two servers on the same rows."""
 
     def __init__(self, start):
         self.start, self.seen = start, {}
@@ -340,7 +341,7 @@ class Normal:
             s = json.dumps([{k: v for k, v in x.items() if v is not None} for x in json.loads(s)])
         # Python prints sets in any order
         s = re.sub(r"'?\{('[^{}]*')\}'?", lambda m: "{" + ", ".join(sorted(m[1].split(", "))) + "}", s)
-        for kind, pattern in RANDOM:
+        for kind, pattern in RANDOM if self.start else ():
             s = pattern.sub(lambda m: self.seen.setdefault(m[0], f"<{kind}{len(self.seen)}>"), s)
         return s
 
@@ -357,9 +358,9 @@ class Normal:
             if key in SORTED:
                 v.sort(key=lambda x: json.dumps(x, sort_keys=True))
             return v
-        if key == "page_token" or key == "next_page_token":
+        if key == "next_page_token":
             return "<TOKEN>"
-        if isinstance(v, (int, float)) and not isinstance(v, bool) and TIMES.search(key) and v >= self.start:
+        if isinstance(v, (int, float)) and not isinstance(v, bool) and self.start and TIMES.search(key) and v >= self.start:
             return "<NOW>"
         if isinstance(v, str):
             return self.text(v)

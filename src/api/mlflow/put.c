@@ -146,18 +146,6 @@ void put_run(struct sb_json_writer *w, const char *key, const struct sb_run *r) 
     sb_json_end(w);
 }
 
-static void put_registrations(struct sb_json_writer *w, const struct sb_logged_model *m) {
-    if (!m->registrations_n) return;
-    sb_json_arr(w, "registrations");
-    for (size_t i = 0; i < m->registrations_n; i++) {
-        sb_json_obj(w, NULL);
-        sb_json_str(w, "name", m->registrations[i].name);
-        sb_json_str(w, "version", m->registrations[i].version);
-        sb_json_end(w);
-    }
-    sb_json_end(w);
-}
-
 void put_logged_model(struct sb_json_writer *w, const char *key, const struct sb_logged_model *m) {
     sb_json_obj(w, key);
     sb_json_obj(w, "info");
@@ -172,7 +160,6 @@ void put_logged_model(struct sb_json_writer *w, const char *key, const struct sb
     put_opt_str(w, "source_run_id", m->source_run_id);
     put_text(w, "status_message", m->status_message);
     put_tags(w, "tags", m->tags);
-    put_registrations(w, m);
     sb_json_end(w);
     sb_json_obj(w, "data");
     put_tags(w, "params", m->params);

@@ -251,7 +251,7 @@ class Replay:
             self.get("model-versions/search", filter=f, max_results=10)
         self.get("model-versions/search", filter=f"name = '{a}'", max_results=1, order_by="version_number ASC")
         self.get("model-versions/search", filter=f"name = '{a}'", max_results=200001)
-        for f in (f"name LIKE '{t}-%'", f"name ILIKE '{t.upper()}-M%'", "tags.y = '2'", "nope = 'x'",
+        for f in (f"name LIKE '{t}-%'", f"name ILIKE '{t.upper()}-M%'", "nope = 'x'",
                   f"name LIKE '{t}%' AND tags.y = '2'"):
             self.get("registered-models/search", filter=f, max_results=10)
         self.get("registered-models/search", filter=f"name LIKE '{t}-%'", max_results=1, order_by="name DESC")
@@ -339,6 +339,8 @@ class Normal:
     def text(self, s):
         if s.startswith('[{"run_id"'):  # mlflow.log-model.history: JSON text, which differs in blanks and nulls
             s = json.dumps([{k: v for k, v in x.items() if v is not None} for x in json.loads(s)])
+        if s.startswith('[{"name"'):  # mlflow.modelVersions: the version is a number or, from 3.18 on, text
+            s = json.dumps([{k: str(v) for k, v in sorted(x.items())} for x in json.loads(s)])
         # Python prints sets in any order
         s = re.sub(r"'?\{('[^{}]*')\}'?", lambda m: "{" + ", ".join(sorted(m[1].split(", "))) + "}", s)
         for kind, pattern in RANDOM if self.start else ():

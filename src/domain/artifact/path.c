@@ -77,10 +77,11 @@ sb_err sb_artifact_path_clean(struct sb_str in, struct sb_arena *arena, struct s
         if (sb_str_is(part, "..")) return sb_fail(ctx, SB_E_DENIED, "Invalid path: it has a '..'");
         if (!depth && sb_str_is(part, SB_ARTIFACT_UPLOAD_DIR))
             return sb_fail(ctx, SB_E_DENIED, "Invalid path: this name is reserved");
-        if (part.n > 255 || ++depth > SB_ARTIFACT_PATH_DEPTH)
-            return sb_fail(ctx, SB_E_LIMIT, "Invalid path: a part too long, or too many parts");
         if (end > to) *end++ = '/';
+        char *begin = end;
         end = put_part(end, part);
+        if (end - begin > 255 || ++depth > SB_ARTIFACT_PATH_DEPTH)
+            return sb_fail(ctx, SB_E_LIMIT, "Invalid path: a part too long, or too many parts");
     }
     *end = '\0';
     *out = (struct sb_str){to, (size_t)(end - to)};

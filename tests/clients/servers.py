@@ -16,9 +16,9 @@ import urllib.parse
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from sibyl import CACHE, PYTHON, SIBYL, free_port, wait_for  # noqa: E402
+from sibyl import CACHE, PYTHON, free_port, wait_for  # noqa: E402
 
-BINARY = pathlib.Path(os.environ.get("SIBYL_REGISTRY_SERVER", SIBYL.parent / "tests/registry_server"))
+VARIANT = os.environ.get("SIBYL_SANITIZER") or "release"
 PYTHONS = {
     "3.17.2": PYTHON,
     "3.1.1": os.environ.get("SIBYL_TEST_PY_311", str(CACHE / "v311/bin/python")),
@@ -115,10 +115,21 @@ class Server:
             self.temp.cleanup()
 
 
+def binary():
+    """registry_server, built when it is not up to date (SIBYL_REGISTRY_SERVER names another one)."""
+    if "SIBYL_REGISTRY_SERVER" in os.environ:
+        return os.environ["SIBYL_REGISTRY_SERVER"]
+    out = os.environ.get("SIBYL_BUILD_DIR", "build")
+    path = os.path.join(out, VARIANT, "tests", "registry_server")
+    built = subprocess.run(["make", "V=" + VARIANT, "O=" + out, path], cwd=ROOT, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert built.returncode == 0, built.stdout[-3000:]
+    return str(ROOT / path)
+
+
 class Ours(Server):
     def start(self):
-        assert BINARY.exists(), f"{BINARY}: run `make tools`"
-        self.spawn([str(BINARY), str(self.folder), str(self.port)], env=environment())
+        self.spawn([binary(), str(self.folder), str(self.port)], env=environment())
         return self.wait(20)
 
     def memory(self):

@@ -101,18 +101,21 @@ sb_err call_fail_ctx(struct call *c, sb_err err) {
 /* ---- calls ---- */
 
 struct call *call_new(struct sb_http_req *r) {
-    struct call *c = sb_arena_zalloc(r->arena, sizeof *c);
+    struct sb_arena own;
+    sb_arena_init(&own, ARENA_MAX);
+    struct call *c = sb_arena_zalloc(&own, sizeof *c);
+    c->arena = own;
     c->api = r->app;
     c->req = r;
-    sb_arena_init(&c->arena, ARENA_MAX);
     c->reg = (struct sb_registry_call){.reg = c->api->reg, .arena = &c->arena};
     c->job.loop = r->loop;
     return c;
 }
 
 void call_done(struct call *c) {
+    struct sb_arena own = c->arena; /* c itself is in it */
     sb_buf_fini(&c->body);
-    sb_arena_fini(&c->arena);
+    sb_arena_fini(&own);
 }
 
 void call_submit(struct call *c, struct sb_pool *pool, void (*work)(struct sb_job *),

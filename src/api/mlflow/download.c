@@ -115,7 +115,7 @@ static void open_work(struct sb_job *j) {
 
 static void transfer_end(struct transfer *t) {
     sb_free(t->piece);
-    call_done(t->call); /* the transfer itself is in the request's arena */
+    call_done(t->call); /* the transfer itself is in the call's arena */
 }
 
 static void stream_finish(struct transfer *t, bool ok) {
@@ -242,7 +242,7 @@ static void open_done(struct sb_job *j) {
 
 static void download(struct sb_http_req *r) {
     struct call *c = call_new(r);
-    struct transfer *t = sb_arena_zalloc(r->arena, sizeof *t);
+    struct transfer *t = sb_arena_zalloc(&c->arena, sizeof *t);
     t->call = c;
     t->ops = c->api->files.ops;
     t->job = (struct sb_job){.work = open_work, .done = open_done, .loop = r->loop};

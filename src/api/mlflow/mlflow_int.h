@@ -56,7 +56,7 @@ struct call {
     struct sb_http_req *req;
     const struct rpc *rpc;
     struct value v[FIELDS_MAX];
-    struct sb_arena arena;
+    struct sb_arena arena;       /* holds the call as well */
     struct sb_registry_call reg; /* its arena is the one above */
     struct sb_errctx ctx;        /* of calls other than the registry's */
     struct sb_buf body;
@@ -136,7 +136,8 @@ struct sb_mlflow_api {
 
 /* Answers with an error document. */
 void reply_error(struct sb_http_req *r, enum sb_mlflow_error code, struct sb_str message);
-/* A zeroed call in the request's arena, ready for a registry call; ended by call_done. */
+/* A zeroed call, ready for a registry call; ended by call_done. It is in its own arena: an answer
+ * gives the request's memory back at once, and the answer's bytes are the call's. */
 struct call *call_new(struct sb_http_req *r);
 void call_done(struct call *c);
 /* Hands c->job to a pool; a full pool is answered 503 (and the call ended). */

@@ -109,7 +109,7 @@ static void on_end(struct sb_http_req *r, sb_err err) {
 
 void handle_artifact_put(struct sb_http_req *r) {
     struct call *c = call_new(r);
-    struct upload *u = sb_arena_zalloc(r->arena, sizeof *u);
+    struct upload *u = sb_arena_zalloc(&c->arena, sizeof *u);
     u->call = c;
     u->ops = c->api->files.ops;
     u->job = (struct sb_job){.work = upload_work, .done = upload_done, .loop = r->loop};

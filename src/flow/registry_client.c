@@ -164,20 +164,28 @@ sb_err sb_registry_version(struct sb_registry_client *c, struct sb_arena *a, str
     return SB_OK;
 }
 
-/* A filter's string literal; names hold at most one kind of quote that matters here. */
+/* A filter's string literal. The grammar has no escapes: NULL when the name has both quotes. */
 static char *name_filter(struct sb_arena *a, struct sb_str name) {
     char q = sb_str_find(name, '\'') < 0 ? '\'' : '"';
+    if (sb_str_find(name, q) >= 0) return NULL;
     return sb_arena_printf(a, "name=%c%.*s%c", q, SB_ARG(name), q);
 }
 
-sb_err sb_registry_versions(struct sb_registry_client *c, struct sb_arena *a, struct sb_str name,
-                            struct sb_remote_version **out, size_t *n, struct sb_errctx *ctx) {
+sb_err sb_registry_versions(struct sb_registry_client *c, struct sb_arena *a,
+                            const struct sb_remote_model *m, struct sb_remote_version **out,
+                            size_t *n, struct sb_errctx *ctx) {
     struct sb_json *o;
+    char *filter = name_filter(a, m->name);
+    if (!filter) {
+        *out = m->latest;
+        *n = m->nlatest;
+        return SB_OK;
+    }
     SB_TRY(get_json(c, a,
                     target_of(a,
                               "/api/2.0/mlflow/model-versions/"
                               "search?max_results=100&order_by=version_number%20DESC",
-                              NULL, (struct sb_str){0}, "filter", sb_str_of(name_filter(a, name))),
+                              NULL, (struct sb_str){0}, "filter", sb_str_of(filter)),
                     0, &o, ctx));
     const struct sb_json *list = sb_json_get(o, "model_versions");
     *n = 0;

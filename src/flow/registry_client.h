@@ -42,10 +42,12 @@ SB_MUST_CHECK sb_err sb_registry_version(struct sb_registry_client *c, struct sb
                                          struct sb_str name, struct sb_str version,
                                          struct sb_remote_version *out, struct sb_errctx *ctx);
 
-/* The newest versions of a model (at most 100), newest first. */
+/* The newest versions of a model (at most 100), newest first. MLflow's filters cannot name a model
+ * with both kinds of quote: then those of the listing. */
 SB_MUST_CHECK sb_err sb_registry_versions(struct sb_registry_client *c, struct sb_arena *a,
-                                          struct sb_str name, struct sb_remote_version **out,
-                                          size_t *n, struct sb_errctx *ctx);
+                                          const struct sb_remote_model *m,
+                                          struct sb_remote_version **out, size_t *n,
+                                          struct sb_errctx *ctx);
 
 /* Waits until the registry says that something changed after *since (which moves on), or for at
  * most wait_ns. *changed is then true or false. SB_E_UNSUPPORTED: this registry cannot push (a real

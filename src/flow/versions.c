@@ -10,7 +10,10 @@
 #include "flow/loader.h"
 #include "sys/file.h"
 
-enum { KEEP_VERSIONS = 4 };
+enum {
+    KEEP_VERSIONS = 4,
+    NAME_KEPT = 200, /* bytes of a folder's name; file systems take 255 */
+};
 
 /* ---- places ---- */
 
@@ -51,12 +54,26 @@ char *sb_versions_key(struct sb_arena *a, struct sb_str name, const struct sb_re
     return sb_arena_printf(a, "%.16s", hex);
 }
 
+/* The folder of a model's versions: its name percent-encoded, cut and made unique by a digest where
+ * that is too long for a file name. */
 static char *model_dir(struct sb_versions *s, struct sb_arena *a, struct sb_str name) {
     struct sb_buf b;
     sb_buf_init(&b, 1 << 12);
+    if (sb_str_starts(name, SB_STR("."))) { /* our own files begin with a dot */
+        SB_BUF_LIT(&b, "%2E");
+        name = sb_str_sub(name, 1, name.n);
+    }
     sb_url_encode(&b, name);
-    char *dir = sb_arena_printf(a, "%s/%s%s", s->o->models_dir, b.n && b.p[0] == '.' ? "%2E" : "",
-                                b.n && b.p[0] == '.' ? sb_buf_cstr(&b) + 1 : sb_buf_cstr(&b));
+    if (b.n > NAME_KEPT) {
+        struct sb_sha256 h;
+        char hex[65];
+        sb_sha256_init(&h);
+        sb_sha256_add(&h, b.p, b.n);
+        sb_sha256_hex(&h, hex);
+        b.n = NAME_KEPT - 17;
+        sb_buf_addf(&b, "~%.16s", hex);
+    }
+    char *dir = sb_arena_printf(a, "%s/%s", s->o->models_dir, sb_buf_cstr(&b));
     sb_buf_fini(&b);
     return dir;
 }

@@ -28,6 +28,7 @@ struct watched {
     char *name;
     char *wanted[2]; /* role -> "KEY alias" last acted on; NULL = none */
     struct sb_place live[2];
+    char *failed;                  /* what was tried last and failed: both wishes, or an error */
     int64_t retry_at, retry_after; /* after a failure; 0 = none */
     bool seen;                     /* in this round's listing */
 };
@@ -94,6 +95,7 @@ static void watched_free(void *p) {
         sb_free(m->wanted[role]);
         sb_place_fini(&m->live[role]);
     }
+    sb_free(m->failed);
     sb_free(m->name);
     sb_free(m);
 }
@@ -238,6 +240,15 @@ static bool same(const char *a, const char *b) {
     return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
+/* Whether it is too early to try again what failed. Anything else is tried at once. */
+static bool held_back(struct watched *m, const char *what) {
+    if (m->failed && same(m->failed, what)) return sb_mono_ns() < m->retry_at;
+    sb_free(m->failed);
+    m->failed = sb_strdup(what);
+    m->retry_after = 0;
+    return false;
+}
+
 static void set_wanted(struct watched *m, int role, const char *text) {
     sb_free(m->wanted[role]);
     m->wanted[role] = text ? sb_strdup(text) : NULL;
@@ -263,7 +274,11 @@ static void act(struct sb_watcher *w, struct sb_arena *a, struct watched *m, str
         m->live[role] = fresh[role];
         if (!failed) set_wanted(m, role, wish[role].text);
     }
-    if (!failed) m->retry_at = m->retry_after = 0;
+    if (!failed) {
+        sb_free(m->failed);
+        m->failed = NULL;
+        m->retry_at = m->retry_after = 0;
+    }
     sb_route_table_set(w->o.routes, m->name,
                        make_live(w, m, 0, wish[0].choice.alias, wish[0].choice.policy),
                        make_live(w, m, 1, wish[1].choice.alias, wish[1].choice.policy));
@@ -279,23 +294,39 @@ static void act(struct sb_watcher *w, struct sb_arena *a, struct watched *m, str
     sb_versions_prune(&w->versions, a, sb_str_of(m->name), m->live, 2);
 }
 
-static sb_err reconcile(struct sb_watcher *w, struct sb_arena *a, const struct sb_remote_model *rm,
-                        struct sb_errctx *ctx) {
+static sb_err make_wishes(struct sb_watcher *w, struct sb_arena *a,
+                          const struct sb_remote_model *rm, struct wish wish[2],
+                          struct sb_errctx *ctx) {
     struct sb_remote_version *versions = NULL;
     size_t n = 0;
     if (sb_policy_needs_versions(rm))
-        SB_TRY(sb_registry_versions(w->client, a, rm->name, &versions, &n, ctx));
+        SB_TRY(sb_registry_versions(w->client, a, rm, &versions, &n, ctx));
     struct sb_choice primary, shadow;
     sb_policy_choose(rm, versions, n, &primary, &shadow);
-    struct watched *m = watched_get(w, rm->name);
-    m->seen = true;
-    struct wish wish[2];
     SB_TRY(make_wish(w, a, rm->name, primary, &wish[0], ctx));
-    SB_TRY(make_wish(w, a, rm->name, shadow, &wish[1], ctx));
+    return make_wish(w, a, rm->name, shadow, &wish[1], ctx);
+}
+
+/* An error is the registry's, and ends the round; what is wrong with this one model is noted here
+ * and holds up no other. */
+static sb_err reconcile(struct sb_watcher *w, struct sb_arena *a, const struct sb_remote_model *rm,
+                        struct sb_errctx *ctx) {
+    struct watched *m = watched_get(w, rm->name);
+    struct wish wish[2];
+    m->seen = true;
+    sb_err err = make_wishes(w, a, rm, wish, ctx);
+    if (err && sb_err_class(err) == SB_CLASS_TRANSIENT) return err;
+    if (err) { /* missing: deleted since it was listed, which the next round sees */
+        if (err != SB_E_MISSING && !held_back(m, sb_errctx_text(ctx, err)))
+            note_failure(w, m, (struct sb_str){0}, ctx, err);
+        sb_errctx_reset(ctx);
+        return SB_OK;
+    }
     bool changed = !same(m->wanted[0], wish[0].text) || !same(m->wanted[1], wish[1].text);
-    if (!changed) return SB_OK;
-    if (m->retry_at && sb_mono_ns() < m->retry_at) return SB_OK;
-    act(w, a, m, wish);
+    if (!changed && !m->failed) return SB_OK; /* after a failure: wished back, which clears it */
+    const char *what = sb_arena_printf(a, "%s\n%s", wish[0].text ? wish[0].text : "",
+                                       wish[1].text ? wish[1].text : "");
+    if (!held_back(m, what)) act(w, a, m, wish);
     return SB_OK;
 }
 
@@ -353,7 +384,12 @@ static void restore(struct sb_watcher *w, bool at_once) {
     struct sb_json *o;
     sb_arena_init(&a, 64 << 20);
     char *path = sb_arena_printf(&a, "%s/live.json", w->o.models_dir);
-    if (sb_file_exists(path) && sb_versions_read_json(path, &a, &o, NULL) == SB_OK) {
+    struct sb_errctx ctx = {0};
+    sb_err err = sb_file_exists(path) ? sb_versions_read_json(path, &a, &o, &ctx) : SB_E_MISSING;
+    if (err && err != SB_E_MISSING && at_once)
+        SB_LOG(SB_LOG_WARN, "watcher", "live.json cannot be read", SB_KS("file", path),
+               SB_KE(&ctx, err), SB_KS("next", "the registry is asked what is live"));
+    if (!err) {
         const struct sb_json *models = sb_json_get(o, "models");
         for (struct sb_json *j = models ? models->child : NULL; j && !w->stop; j = j->next) {
             struct sb_str name = {0};
@@ -394,14 +430,7 @@ static sb_err round_of(struct sb_watcher *w, struct sb_errctx *ctx) {
     for (struct sb_map_slot *s; (s = sb_map_next(&w->models, &at));)
         ((struct watched *)s->value)->seen = false;
     sb_err err = sb_registry_models(w->client, &a, &models, &n, ctx);
-    for (size_t i = 0; !err && i < n && !w->stop; i++) {
-        err = reconcile(w, &a, &models[i], ctx);
-        if (err == SB_E_MISSING) { /* deleted since it was listed: the next round sees that */
-            watched_get(w, models[i].name)->seen = true;
-            sb_errctx_reset(ctx);
-            err = SB_OK;
-        }
-    }
+    for (size_t i = 0; !err && i < n && !w->stop; i++) err = reconcile(w, &a, &models[i], ctx);
     if (!err && !w->stop) remove_unseen(w);
     sb_arena_fini(&a);
     return err;

@@ -183,6 +183,9 @@ sb_err sb_check_model_name(struct sb_registry_call *c, struct sb_str name, const
     if (sb_str_find(name, '/') >= 0 || sb_str_find(name, ':') >= 0)
         return sb_call_invalid(c, "Invalid model name '%.*s'. Names cannot contain '/' or ':'.",
                                SB_ARG(name));
+    if (sb_str_find(name, '\0') >= 0)
+        return sb_call_invalid(c, "Invalid model name '%.*s'. Names cannot contain NUL.",
+                               SB_ARG(name));
     SB_TRY(check_plain_path(c, name, "name"));
     return sb_check_length(c, "name", MAX_MODEL_NAME, name);
 }

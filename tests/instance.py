@@ -28,6 +28,11 @@ def clean_environment(**extra):
     return env
 
 
+def hear_hangups():
+    """Tests started by nohup hand its ignored SIGHUP on, which the program honours."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Instance:
     """`sibyl up` (or another long-running command) and what it wrote."""
 
@@ -51,7 +56,8 @@ class Instance:
         self.out = open(self.folder / f"out-{self.starts}", "w")
         self.err = open(self.folder / f"err-{self.starts}", "w")
         self.process = subprocess.Popen(self.command_line(), env=self.env, stdin=subprocess.DEVNULL,
-                                        stdout=self.out, stderr=self.err, start_new_session=True)
+                                        stdout=self.out, stderr=self.err, start_new_session=True,
+                                        preexec_fn=hear_hangups)
         if ready:
             until(lambda: self.exited() or "is ready after" in self.stdout(), 30, "ready")
             assert self.process.poll() is None, self.log()

@@ -5,10 +5,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "codec/sha256.h"
 #include "domain/model/batch.h"
 #include "domain/model/mlmodel.h"
 #include "domain/native/native.h"
 #include "domain/worker/worker.h"
+#include "flow/registry_client.h"
 #include "sys/file.h"
 
 struct loading {
@@ -16,6 +18,7 @@ struct loading {
     const struct sb_version_files *f;
     struct sb_errctx *ctx;
     struct sb_mlmodel *mlmodel;
+    char mlmodel_sha256[SB_SHA256_TEXT];
     char artifact[4096], image[4096];
 };
 
@@ -54,6 +57,10 @@ static sb_err read_mlmodel(struct loading *l) {
     sb_mlmodel_free(l->mlmodel);
     l->mlmodel = NULL;
     if (!err) err = sb_mlmodel_parse(&l->mlmodel, sb_buf_view(&text), l->ctx);
+    struct sb_sha256 h;
+    sb_sha256_init(&h);
+    sb_sha256_add(&h, text.p, text.n);
+    sb_sha256_hex(&h, l->mlmodel_sha256);
     sb_buf_fini(&text);
     return err;
 }
@@ -159,12 +166,13 @@ static sb_err open_worker(struct loading *l, const char *class_name, const char 
 /* ---- the whole ---- */
 
 /* What the conversion came to is kept in report.json: the next start opens the image, or goes to
- * the workers, at once. Another version of the program may know more classes, so it asks anew. */
+ * the workers, at once. Another version of the program may know more classes, so it asks anew; so
+ * does an MLmodel that is not the one it was made with. */
 static bool read_report(const struct loading *l, struct sb_native_report *report) {
     struct sb_buf text;
     struct sb_arena a;
     struct sb_json *o;
-    struct sb_str program = {0}, flavor = {0}, class_name = {0}, reason = {0};
+    struct sb_str program = {0}, mlmodel = {0}, flavor = {0}, class_name = {0}, reason = {0};
     int64_t trees = 0;
     bool ok = false;
     sb_arena_init(&a, 1 << 20);
@@ -173,7 +181,8 @@ static bool read_report(const struct loading *l, struct sb_native_report *report
         ok = sb_json_get_bool(o, "native", &report->native) &&
              sb_json_get_str(o, "program", &program) && sb_json_get_str(o, "flavor", &flavor) &&
              sb_json_get_str(o, "class", &class_name) && sb_json_get_str(o, "reason", &reason) &&
-             sb_json_get_i64(o, "trees", &trees) && sb_str_is(program, l->o->program_version);
+             sb_json_get_i64(o, "trees", &trees) && sb_json_get_str(o, "mlmodel", &mlmodel) &&
+             sb_str_is(program, l->o->program_version) && sb_str_is(mlmodel, l->mlmodel_sha256);
     }
     snprintf(report->flavor, sizeof report->flavor, "%.*s", SB_ARG(flavor));
     snprintf(report->class_name, sizeof report->class_name, "%.*s", SB_ARG(class_name));
@@ -192,6 +201,7 @@ static sb_err write_report(const struct loading *l, const struct sb_native_repor
     sb_buf_init(&b, 1 << 16);
     sb_json_obj(&w, NULL);
     sb_json_str(&w, "program", sb_str_of(l->o->program_version));
+    sb_json_str(&w, "mlmodel", sb_str_of(l->mlmodel_sha256));
     sb_json_bool(&w, "native", report->native);
     sb_json_str(&w, "flavor", sb_str_of(report->flavor));
     sb_json_str(&w, "class", sb_str_of(report->class_name));
@@ -201,6 +211,21 @@ static sb_err write_report(const struct loading *l, const struct sb_native_repor
     sb_err err = sb_buf_err(&b);
     if (!err) err = sb_file_replace(path, b.p, b.n, l->ctx);
     sb_buf_fini(&b);
+    return err;
+}
+
+/* Files that have lain here since another start are used only when they are still what was fetched;
+ * an image has a checksum of its own. */
+static sb_err check_files(struct loading *l) {
+    if (l->f->fresh) return SB_OK;
+    struct sb_arena a;
+    struct sb_str sha256;
+    sb_arena_init(&a, 64 << 20);
+    sb_err err = sb_registry_digest(&a, l->artifact, &sha256, l->ctx);
+    if (!err && !sb_str_eq(sha256, l->f->sha256))
+        err = sb_fail(l->ctx, SB_E_CORRUPT, "%s: its files are not those that were fetched",
+                      l->artifact);
+    sb_arena_fini(&a);
     return err;
 }
 
@@ -215,12 +240,13 @@ static sb_err load(struct loading *l, struct sb_model **out) {
     SB_TRY(read_mlmodel(l));
     read_examples(l);
     bool known = read_report(l, &report) && (!report.native || sb_file_exists(l->image));
+    if (!known || !report.native) SB_TRY(check_files(l));
     if (!known) SB_TRY(convert(l, &report));
     if (!report.native) return open_worker(l, report.class_name, report.reason, out);
     sb_err err = open_native(l, &report, out);
     if (!err || !known) return err;
-    sb_errctx_reset(
-        l->ctx); /* the old image is damaged or of another format: once more from the files */
+    sb_errctx_reset(l->ctx); /* the image is damaged or of another format: anew from the files */
+    SB_TRY(check_files(l));
     SB_TRY(read_mlmodel(l));
     read_examples(l);
     SB_TRY(convert(l, &report));

@@ -14,6 +14,7 @@
 struct sb_version_files {
     const char *dir;
     struct sb_str name, version, run_id, model_id, sha256;
+    bool fresh; /* its files were hashed a moment ago */
 };
 
 /* Native when the model can be converted, else Python workers; the model's info.why says which and

@@ -354,6 +354,59 @@ static struct sb_str digest(struct download *d) {
     return sb_str_make(hex, 64);
 }
 
+/* ---- what was downloaded before ---- */
+
+static sb_err hash_file(struct remote_file *f, const char *path, struct sb_errctx *ctx) {
+    struct sb_sha256 h;
+    struct sb_file file;
+    char piece[16384];
+    SB_TRY(sb_file_open(&file, path, SB_OPEN_READ | SB_OPEN_NOFOLLOW, ctx));
+    sb_sha256_init(&h);
+    size_t got = sizeof piece;
+    sb_err err = SB_OK;
+    for (f->size = 0; !err && got == sizeof piece; f->size += (int64_t)got) {
+        err = sb_file_pread(&file, piece, sizeof piece, f->size, &got, ctx);
+        if (!err) sb_sha256_add(&h, piece, got);
+    }
+    sb_sha256_hex(&h, f->sha256);
+    sb_file_close(&file);
+    return err;
+}
+
+static sb_err hash_folder(struct download *d, const char *rel, int depth) {
+    struct sb_dir_names names;
+    if (depth > DEPTH_MAX) return sb_fail(d->ctx, SB_E_LIMIT, "%s: nested too deep", rel);
+    SB_TRY(sb_dir_list(sb_arena_printf(d->a, "%s/%s", d->dir, rel), &names, d->ctx));
+    sb_err err = SB_OK;
+    for (size_t i = 0; !err && i < names.n; i++) {
+        struct sb_file_stat st;
+        char *child = sb_arena_printf(d->a, "%s%s%s", rel, rel[0] ? "/" : "", names.name[i]);
+        char *path = sb_arena_printf(d->a, "%s/%s", d->dir, child);
+        err = sb_file_stat(path, &st, d->ctx);
+        if (!err && st.is_dir) {
+            err = hash_folder(d, child, depth + 1);
+        } else if (!err && d->n == FILES_MAX) {
+            err = sb_fail(d->ctx, SB_E_LIMIT, "more than %d files in one model", FILES_MAX);
+        } else if (!err) {
+            d->files[d->n] = (struct remote_file){.path = child};
+            err = hash_file(&d->files[d->n++], path, d->ctx);
+        }
+    }
+    sb_dir_names_fini(&names);
+    return err;
+}
+
+sb_err sb_registry_digest(struct sb_arena *a, const char *dir, struct sb_str *sha256,
+                          struct sb_errctx *ctx) {
+    struct download d = {.a = a, .ctx = ctx, .dir = dir};
+    d.files = sb_arena_alloc(a, FILES_MAX * sizeof *d.files);
+    SB_TRY(hash_folder(&d, "", 0));
+    *sha256 = digest(&d);
+    return SB_OK;
+}
+
+/* ---- download of a version ---- */
+
 /* The path on the registry's artifact proxy that a version's URI stands for. */
 static sb_err proxy_root(struct download *d, struct sb_str uri) {
     static const char *const marks[] = {"mlflow-artifacts:", "/api/2.0/mlflow-artifacts/artifacts"};

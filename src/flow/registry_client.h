@@ -63,6 +63,10 @@ SB_MUST_CHECK sb_err sb_registry_download(struct sb_registry_client *c, struct s
                                           const char *dir, struct sb_str *sha256,
                                           struct sb_errctx *ctx);
 
+/* The same digest of a folder that was downloaded before. */
+SB_MUST_CHECK sb_err sb_registry_digest(struct sb_arena *a, const char *dir, struct sb_str *sha256,
+                                        struct sb_errctx *ctx);
+
 /* Makes a wait or transfer in progress end with SB_E_CLOSED. Any thread. */
 void sb_registry_client_stop(struct sb_registry_client *c);
 

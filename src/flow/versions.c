@@ -132,11 +132,10 @@ static sb_err download(struct sb_versions *s, struct sb_arena *a, struct sb_str 
     return err;
 }
 
-/* Fills p from dir's meta.json and loads the model. */
-sb_err sb_versions_open(struct sb_versions *s, struct sb_arena *a, const char *dir, const char *key,
-                        struct sb_place *out, struct sb_errctx *ctx) {
+static sb_err open_files(struct sb_versions *s, struct sb_arena *a, const char *dir,
+                         const char *key, bool fresh, struct sb_place *out, struct sb_errctx *ctx) {
     struct sb_json *meta;
-    struct sb_version_files f = {.dir = dir};
+    struct sb_version_files f = {.dir = dir, .fresh = fresh};
     struct sb_model *model;
     SB_TRY(sb_versions_read_json(sb_arena_printf(a, "%s/meta.json", dir), a, &meta, ctx));
     sb_json_get_str(meta, "name", &f.name);
@@ -155,16 +154,65 @@ sb_err sb_versions_open(struct sb_versions *s, struct sb_arena *a, const char *d
     return SB_OK;
 }
 
+sb_err sb_versions_open(struct sb_versions *s, struct sb_arena *a, const char *dir, const char *key,
+                        struct sb_place *out, struct sb_errctx *ctx) {
+    return open_files(s, a, dir, key, false, out, ctx);
+}
+
+/* Whether a version's folder is no longer what was fetched. */
+static bool is_damaged(struct sb_arena *a, const char *dir, struct sb_str name,
+                       struct sb_str version) {
+    struct sb_json *meta;
+    struct sb_str sha256, said = {0}, of = {0}, its = {0};
+    if (sb_versions_read_json(sb_arena_printf(a, "%s/meta.json", dir), a, &meta, NULL) ||
+        sb_registry_digest(a, sb_arena_printf(a, "%s/artifact", dir), &sha256, NULL))
+        return true;
+    sb_json_get_str(meta, "sha256", &said);
+    sb_json_get_str(meta, "name", &of);
+    sb_json_get_str(meta, "version", &its);
+    return !sb_str_eq(said, sha256) || !sb_str_eq(of, name) || !sb_str_eq(its, version);
+}
+
+/* Fetches into dir, which is not there. */
+static sb_err fetch(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
+                    const struct sb_remote_version *v, const char *dir, struct sb_errctx *ctx) {
+    SB_LOG(SB_LOG_INFO, "watcher", "fetching", SB_KV("model", name), SB_KV("version", v->version));
+    return download(s, a, name, v, dir, ctx);
+}
+
+/* A damaged folder makes way for a new one; it comes back when that cannot be had. */
+static sb_err fetch_again(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
+                          const struct sb_remote_version *v, const char *dir,
+                          struct sb_errctx *ctx) {
+    uint64_t r;
+    sb_random_bytes(&r, sizeof r);
+    char *aside = sb_arena_printf(a, "%s/.tmp-%016llx", s->o->models_dir, (unsigned long long)r);
+    SB_LOG(SB_LOG_WARN, "watcher", "the copy of a version is damaged", SB_KS("folder", dir),
+           SB_KE(ctx, SB_E_CORRUPT), SB_KS("next", "fetching it again"));
+    sb_errctx_reset(ctx);
+    SB_TRY(sb_file_rename(dir, aside, ctx));
+    sb_err err = fetch(s, a, name, v, dir, ctx);
+    if (!err) {
+        remove_folder(aside);
+        return SB_OK;
+    }
+    sb_err back = sb_file_rename(aside, dir, NULL);
+    SB_UNUSED(back); /* what stays aside goes at the next start */
+    return err;
+}
+
 sb_err sb_versions_obtain(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
                           const struct sb_remote_version *v, const char *key, struct sb_place *out,
                           struct sb_errctx *ctx) {
     char *dir = sb_arena_printf(a, "%s/%.*s-%s", model_dir(s, a, name), SB_ARG(v->version), key);
-    if (!sb_file_exists(dir)) {
-        SB_LOG(SB_LOG_INFO, "watcher", "fetching", SB_KV("model", name),
-               SB_KV("version", v->version));
-        SB_TRY(download(s, a, name, v, dir, ctx));
+    if (sb_file_exists(dir)) {
+        sb_err err = open_files(s, a, dir, key, false, out, ctx);
+        if (!err || !is_damaged(a, dir, name, v->version)) return err;
+        SB_TRY(fetch_again(s, a, name, v, dir, ctx));
+    } else {
+        SB_TRY(fetch(s, a, name, v, dir, ctx));
     }
-    return sb_versions_open(s, a, dir, key, out, ctx);
+    return open_files(s, a, dir, key, true, out, ctx);
 }
 
 /* ---- tidying up: what cannot be removed now is tried again next time ---- */

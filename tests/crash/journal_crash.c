@@ -90,7 +90,7 @@ static int power(size_t states, uint64_t seed) {
     if (distinct < states) broken("too few distinct states", distinct, states);
     printf("power: %zu states (%zu distinct) of %zu calls, %lld records, seed %llu: 0 lost, 0 "
            "doubled\n",
-           states, distinct, calls, (long long)w->acked, (unsigned long long)seed);
+           k, distinct, calls, (long long)w->acked, (unsigned long long)seed);
     sb_free(seen);
     sb_free(w);
     sb_free(at);

@@ -8,6 +8,8 @@
 #define SB_UNLIKELY(x)     __builtin_expect(!!(x), 0)
 #define SB_UNUSED(x)       ((void)(x))
 #define SB_NORETURN        __attribute__((noreturn))
+/* For kernels whose constant arguments must be seen: static SB_INLINE void f(...). */
+#define SB_INLINE inline __attribute__((always_inline))
 
 #define SB_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

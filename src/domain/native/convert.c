@@ -1,4 +1,6 @@
 /* From a model directory to an image: which reader, if any, and why not. */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "domain/model/mlmodel.h"
 #include "domain/native/native.h"
@@ -132,6 +134,13 @@ static void report(const struct job *j, struct sb_native_report *out) {
     for (uint32_t t = 0; t < j->spec.ir.ntrees; t++) out->nodes += j->spec.ir.trees[t].n;
 }
 
+/* The readers of formats know nothing of workers. */
+static void give_reason(struct sb_native_report *rep, struct sb_str why) {
+    bool said = sb_str_contains(why, SB_STR("Python worker"));
+    (void)snprintf(rep->reason, sizeof rep->reason, "%.*s%s", SB_ARG(why),
+                   said ? "" : "; a Python worker serves it");
+}
+
 sb_err native_convert(const struct sb_file *dir, const struct sb_file *image,
                       struct sb_native_report *out, struct sb_errctx *ctx) {
     struct sb_errctx own = {0};
@@ -146,7 +155,7 @@ sb_err native_convert(const struct sb_file *dir, const struct sb_file *image,
         report(&j, &rep);
     } else if (err == SB_E_UNSUPPORTED) {
         if (j.mlmodel) copy(rep.flavor, sizeof rep.flavor, sb_mlmodel_main_flavor(j.mlmodel));
-        copy(rep.reason, sizeof rep.reason, sb_str_of(sb_errctx_text(j.ctx, err)));
+        give_reason(&rep, sb_str_of(sb_errctx_text(j.ctx, err)));
         sb_errctx_reset(j.ctx);
         err = SB_OK;
     }

@@ -10,15 +10,16 @@
 enum {
     LANES = 8,
     BLOCK = 128,                 /* rows that share one pass over the trees */
-    STRIDE = 4,                  /* steps between two looks at whether all lanes are done */
+    SHALLOW = 6,                 /* steps before the first look at whether all lanes are done */
+    STRIDE = 4,                  /* steps between two of those looks */
     FEW_SUMS = 64,               /* of one row: a single request stays off the large buffer */
     SUMS = SB_FOREST_GROUPS_MAX, /* on the stack: those of the rows of a pass */
 };
 
 /* One step of a walk. NaN compares false, which is right's side: with_nan adds the nodes whose
  * default is left. */
-static inline uint32_t step(const struct sb_forest *f, const struct sb_forest_node *tree,
-                            const float *x, uint32_t at, bool with_nan) {
+static SB_INLINE uint32_t step(const struct sb_forest *f, const struct sb_forest_node *tree,
+                               const float *x, uint32_t at, bool with_nan) {
     struct sb_forest_node n = tree[at];
     float v = x[(n.word & (UINT32_MAX >> 1)) >> f->left_bits];
     uint32_t left = n.word & ~(~UINT32_C(0) << f->left_bits);
@@ -27,22 +28,30 @@ static inline uint32_t step(const struct sb_forest *f, const struct sb_forest_no
     return left + right;
 }
 
-/* Walks all lanes to their leaves: lane j goes through tree[j] with row x[j]. */
-static inline void walk(const struct sb_forest *f, const struct sb_forest_node *const *tree,
-                        const float *const *x, uint32_t depth, bool with_nan, uint32_t *at) {
-    for (int j = 0; j < LANES; j++) at[j] = 0;
-    for (uint32_t d = 0; d < depth;) {
-        uint32_t moved = 0;
-        for (uint32_t s = 0; s < STRIDE && d < depth; s++, d++) {
-            moved = 0;
+/* One step of every lane; returns whether any moved. */
+static SB_INLINE bool step_all(const struct sb_forest *f, const struct sb_forest_node *const *tree,
+                               const float *x, size_t stride, bool with_nan, uint32_t *at) {
+    uint32_t moved = 0;
 #pragma GCC unroll 8
-            for (int j = 0; j < LANES; j++) {
-                uint32_t next = step(f, tree[j], x[j], at[j], with_nan);
-                moved |= next ^ at[j];
-                at[j] = next;
-            }
-        }
-        if (!moved) break;
+    for (int j = 0; j < LANES; j++) {
+        uint32_t next = step(f, tree[j], x + (size_t)j * stride, at[j], with_nan);
+        moved |= next ^ at[j];
+        at[j] = next;
+    }
+    return moved != 0;
+}
+
+/* Walks all lanes to their leaves: lane j goes through tree[j] with the row at x + j *
+ * stride (0: all with the same one). */
+static SB_INLINE void walk(const struct sb_forest *f, const struct sb_forest_node *const *tree,
+                           const float *x, size_t stride, uint32_t depth, bool with_nan,
+                           uint32_t *at) {
+    uint32_t d = 0;
+    for (int j = 0; j < LANES; j++) at[j] = 0;
+    for (; d < depth && d < SHALLOW; d++) (void)step_all(f, tree, x, stride, with_nan, at);
+    for (; d < depth; d += STRIDE) {
+        for (int s = 0; s < STRIDE - 1; s++) (void)step_all(f, tree, x, stride, with_nan, at);
+        if (!step_all(f, tree, x, stride, with_nan, at)) break;
     }
 }
 
@@ -66,12 +75,10 @@ static void add_leaf(const struct sb_forest *f, const struct sb_forest_tree *t, 
 }
 
 /* One row: lanes are trees. */
-static inline void sum_row(const struct sb_forest *f, const float *x, bool with_nan, float *sum32,
-                           double *sum64) {
+static SB_INLINE void sum_row(const struct sb_forest *f, const float *x, bool with_nan,
+                              float *sum32, double *sum64) {
     const struct sb_forest_node *tree[LANES];
-    const float *rows[LANES];
     uint32_t at[LANES];
-    for (int j = 0; j < LANES; j++) rows[j] = x;
     for (uint32_t t = 0; t < f->ntrees; t += LANES) {
         uint32_t n = f->ntrees - t < LANES ? f->ntrees - t : LANES, depth = 0;
         for (uint32_t j = 0; j < LANES; j++) {
@@ -79,27 +86,25 @@ static inline void sum_row(const struct sb_forest *f, const float *x, bool with_
             tree[j] = f->nodes + rec->root;
             if (rec->depth > depth) depth = rec->depth;
         }
-        walk(f, tree, rows, depth, with_nan, at);
+        walk(f, tree, x, 0, depth, with_nan, at);
         for (uint32_t j = 0; j < n; j++) add_leaf(f, &f->trees[t + j], at[j], sum32, sum64);
     }
 }
 
-/* A block of rows: trees outside, lanes are rows. */
-static inline void sum_block(const struct sb_forest *f, const float *x, size_t nrows, bool with_nan,
-                             float *sum32, double *sum64) {
+/* A block of at least LANES rows: trees outside, lanes are rows. The last rows are reached by a
+ * window that is moved back over rows already counted. */
+static SB_INLINE void sum_block(const struct sb_forest *f, const float *x, size_t nrows,
+                                bool with_nan, float *sum32, double *sum64) {
     const struct sb_forest_node *tree[LANES];
-    const float *rows[LANES];
     uint32_t at[LANES];
     for (uint32_t t = 0; t < f->ntrees; t++) {
         const struct sb_forest_tree *rec = &f->trees[t];
         for (int j = 0; j < LANES; j++) tree[j] = f->nodes + rec->root;
         for (size_t r = 0; r < nrows; r += LANES) {
-            size_t n = nrows - r < LANES ? nrows - r : LANES;
-            for (size_t j = 0; j < LANES; j++)
-                rows[j] = x + (r + (j < n ? j : n - 1)) * f->nfeatures;
-            walk(f, tree, rows, rec->depth, with_nan, at);
-            for (size_t j = 0; j < n; j++)
-                add_leaf(f, rec, at[j], sum32 + (r + j) * f->ngroups, sum64 + (r + j) * f->ngroups);
+            size_t from = r + LANES <= nrows ? r : nrows - LANES;
+            walk(f, tree, x + from * f->nfeatures, f->nfeatures, rec->depth, with_nan, at);
+            for (size_t k = r; k < from + LANES; k++)
+                add_leaf(f, rec, at[k - from], sum32 + k * f->ngroups, sum64 + k * f->ngroups);
         }
     }
 }
@@ -119,10 +124,9 @@ static void widen(const struct sb_forest *f, size_t nrows, const float *sum32, d
     for (size_t i = 0; f->f32 && i < nrows * f->ngroups; i++) sum64[i] = (double)sum32[i];
 }
 
-/* Rows that are too few for lanes of their own. */
-static void few_rows(const struct sb_forest *f, const float *x, size_t nrows, bool has_nan,
-                     double *out) {
-    float sum32[FEW_SUMS];
+/* Rows one by one. */
+static void each_row(const struct sb_forest *f, const float *x, size_t nrows, bool has_nan,
+                     float *sum32, double *out) {
     for (size_t r = 0; r < nrows; r++, x += f->nfeatures, out += f->ngroups) {
         start(f, 1, sum32, out);
         if (has_nan)
@@ -133,8 +137,8 @@ static void few_rows(const struct sb_forest *f, const float *x, size_t nrows, bo
     }
 }
 
-static void many_rows(const struct sb_forest *f, const float *x, size_t nrows, bool has_nan,
-                      double *out) {
+static void blocks(const struct sb_forest *f, const float *x, size_t nrows, bool has_nan,
+                   double *out) {
     float sum32[SUMS];
     size_t block = BLOCK;
     while (block > 1 && block * f->ngroups > SUMS) block /= 2;
@@ -143,6 +147,10 @@ static void many_rows(const struct sb_forest *f, const float *x, size_t nrows, b
         size_t n = nrows - r < block ? nrows - r : block;
         const float *rows = x + r * f->nfeatures;
         double *to = out + r * f->ngroups;
+        if (n < LANES) {
+            each_row(f, rows, n, has_nan, sum32, to);
+            continue;
+        }
         start(f, n, sum32, to);
         if (has_nan)
             sum_block(f, rows, n, true, sum32, to);
@@ -154,8 +162,9 @@ static void many_rows(const struct sb_forest *f, const float *x, size_t nrows, b
 
 void sb_forest_sum(const struct sb_forest *f, const float *rows, size_t nrows, bool has_nan,
                    double *out) {
+    float few[FEW_SUMS];
     if (nrows < LANES && f->ngroups <= FEW_SUMS)
-        few_rows(f, rows, nrows, has_nan, out);
+        each_row(f, rows, nrows, has_nan, few, out);
     else
-        many_rows(f, rows, nrows, has_nan, out);
+        blocks(f, rows, nrows, has_nan, out);
 }

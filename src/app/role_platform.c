@@ -6,7 +6,9 @@
 #include "app/daemon.h"
 #include "app/datadir.h"
 #include "base/mem.h"
+#include "domain/artifact/path.h"
 #include "engine/http/http.h"
+#include "sys/file.h"
 
 enum { LOOPS = 2 }; /* the registry is on both, the dashboard on the first */
 
@@ -22,6 +24,31 @@ struct platform {
     struct sb_http_server *dashboard;
 };
 
+static bool has_bytes(const char *path) {
+    struct sb_file_stat st;
+    return sb_file_stat(path, &st, NULL) == SB_OK && st.size > 0;
+}
+
+/* A registry whose database is lost would start as an empty one, and serving would then take down
+ * what is live. Artifacts tell that there was one. */
+static sb_err check_not_lost(struct sb_arena *a, const struct sb_mlflow_api_opts *o,
+                             struct sb_errctx *ctx) {
+    struct sb_dir_names names;
+    const char *found = NULL;
+    if (has_bytes(o->db_path) || has_bytes(sb_arena_printf(a, "%s-wal", o->db_path))) return SB_OK;
+    if (sb_dir_list(o->artifact_dir, &names, NULL) != SB_OK) return SB_OK;
+    for (size_t i = 0; i < names.n && !found; i++)
+        if (strcmp(names.name[i], SB_ARTIFACT_UPLOAD_DIR) != 0) found = names.name[i];
+    sb_err err = SB_OK;
+    if (found)
+        err = sb_fail(ctx, SB_E_CORRUPT,
+                      "%s is lost or empty, but %s holds a registry's files: restore it from a "
+                      "backup, or move that folder away to start anew",
+                      o->db_path, o->artifact_dir);
+    sb_dir_names_fini(&names);
+    return err;
+}
+
 static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
     const struct sb_config *c = p->daemon->config;
     struct sb_arena *a = p->daemon->arena;
@@ -30,6 +57,7 @@ static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
                                        sb_datadir_path(a, c->data, SB_DATADIR_ARTIFACTS),
                                    .loops = p->loops,
                                    .nloops = p->nloops};
+    SB_TRY(check_not_lost(a, &o, ctx));
     SB_TRY(sb_mlflow_api_new(&p->mlflow, &o, ctx));
     struct sb_http_opts h = {.name = "registry",
                              .host = c->registry_listen.host,

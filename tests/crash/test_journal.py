@@ -237,3 +237,14 @@ def test_a_newer_format_is_refused_untouched(memory):
         out = tool(command, folder)
         assert out.returncode == 1 and out.stderr.startswith("VERSION: ") and "format 2" in out.stderr
     assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.iterdir()} == before
+
+
+def test_a_folder_of_format_1_is_read_and_written_on(memory):
+    golden = ROOT / "tests/golden/journal-1"
+    folder = memory / "d"
+    shutil.copytree(golden / "topic", folder)
+    wanted = (golden / "records.txt").read_text()
+    assert tool("dump", folder).stdout == wanted
+    out = tool("append", folder, lines=["one more"])
+    assert out.returncode == 0 and acks(out.stdout) == {"one": len(wanted.splitlines()) - 1}
+    assert tool("dump", folder).stdout.startswith(wanted.rsplit("skipped", 1)[0])

@@ -152,11 +152,12 @@ static struct sb_live *make_live(struct sb_watcher *w, const struct watched *m, 
     return l;
 }
 
-static void write_role(struct sb_json_writer *j, const char *key, const struct sb_place *p,
-                       const struct sb_live *l) {
+/* Folders are kept relative to the models folder, so that a data folder can be moved. */
+static void write_role(const struct sb_watcher *w, struct sb_json_writer *j, const char *key,
+                       const struct sb_place *p, const struct sb_live *l) {
     if (!p->model || !l) return;
     sb_json_obj(j, key);
-    sb_json_str(j, "dir", sb_str_of(p->dir));
+    sb_json_str(j, "dir", sb_str_of(p->dir + strlen(w->o.models_dir) + 1));
     sb_json_str(j, "key", sb_str_of(p->key));
     sb_json_str(j, "alias", sb_str_of(l->alias));
     sb_json_str(j, "policy", sb_str_of(l->policy));
@@ -179,8 +180,8 @@ static void save_live(struct sb_watcher *w) {
         if (!m || !m->live[0].model) continue;
         sb_json_obj(&j, NULL);
         sb_json_str(&j, "name", sb_str_of(r->name));
-        write_role(&j, "primary", &m->live[0], r->primary);
-        write_role(&j, "shadow", &m->live[1], r->shadow);
+        write_role(w, &j, "primary", &m->live[0], r->primary);
+        write_role(w, &j, "shadow", &m->live[1], r->shadow);
         sb_json_end(&j);
     }
     sb_json_end(&j);
@@ -332,6 +333,10 @@ static sb_err reconcile(struct sb_watcher *w, struct sb_arena *a, const struct s
 
 /* ---- what was live last time ---- */
 
+static char *folder_of(const struct sb_watcher *w, struct sb_arena *a, struct sb_str dir) {
+    return sb_arena_printf(a, "%s/%.*s", w->o.models_dir, SB_ARG(dir));
+}
+
 /* A version that was live last time, without asking the registry. */
 static void restore_role(struct sb_watcher *w, struct sb_arena *a, struct watched *m, int role,
                          const struct sb_json *o, struct sb_choice *choice) {
@@ -340,7 +345,7 @@ static void restore_role(struct sb_watcher *w, struct sb_arena *a, struct watche
     sb_json_get_str(o, "alias", &alias);
     sb_json_get_str(o, "policy", &policy);
     struct sb_errctx ctx = {0};
-    sb_err err = sb_versions_open(&w->versions, a, sb_arena_dup(a, dir).p, sb_arena_dup(a, key).p,
+    sb_err err = sb_versions_open(&w->versions, a, folder_of(w, a, dir), sb_arena_dup(a, key).p,
                                   &m->live[role], &ctx);
     if (err) {
         note_failure(w, m, (struct sb_str){0}, &ctx, err);
@@ -353,13 +358,13 @@ static void restore_role(struct sb_watcher *w, struct sb_arena *a, struct watche
 }
 
 /* Whether all of a model's versions in live.json open at once: as native images. */
-static bool opens_at_once(struct sb_arena *a, const struct sb_json *j) {
+static bool opens_at_once(struct sb_watcher *w, struct sb_arena *a, const struct sb_json *j) {
     static const char *const roles[] = {"primary", "shadow"};
     for (size_t i = 0; i < SB_COUNT(roles); i++) {
         struct sb_str dir = {0};
         const struct sb_json *o = sb_json_get(j, roles[i]);
         if (!o || !sb_json_get_str(o, "dir", &dir)) continue;
-        if (!sb_file_exists(sb_arena_printf(a, "%.*s/model.img", SB_ARG(dir)))) return false;
+        if (!sb_file_exists(sb_arena_printf(a, "%s/model.img", folder_of(w, a, dir)))) return false;
     }
     return true;
 }
@@ -394,7 +399,7 @@ static void restore(struct sb_watcher *w, bool at_once) {
         for (struct sb_json *j = models ? models->child : NULL; j && !w->stop; j = j->next) {
             struct sb_str name = {0};
             if (!sb_json_get_str(j, "name", &name) || !name.n) continue;
-            bool now = opens_at_once(&a, j);
+            bool now = opens_at_once(w, &a, j);
             if (now == at_once)
                 restore_model(w, &a, name, j);
             else if (at_once)

@@ -65,8 +65,9 @@ const struct sb_setting sb_settings[] = {
     {"journal.retain_time", SB_SETTING_TIME, "0", 0, 36500 * DAY, NULL,
      {NULL}, AT(journal_retain_time),
      "Events older than this are deleted; 0 = no limit."},
-    {"worker.processes", SB_SETTING_INT, "1", 1, 64, NULL, {NULL}, AT(worker_processes),
-     "Python processes for each live model version that needs them."},
+    {"worker.processes", SB_SETTING_INT, "1", 0, 64, NULL, {NULL}, AT(worker_processes),
+     "Python processes for each live model version that needs them. 0 = none: only models that are "
+     "computed natively are served, and no code that comes with a model runs."},
     {"worker.memory", SB_SETTING_SIZE, "4GiB", 64 * MIB, 1024 * GIB, NULL,
      {NULL}, AT(worker_memory),
      "Memory limit of one worker process."},

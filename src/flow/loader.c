@@ -142,6 +142,11 @@ static sb_err open_native(struct loading *l, const struct sb_native_report *repo
 
 static sb_err open_worker(struct loading *l, const char *class_name, const char *why,
                           struct sb_model **out) {
+    if (l->o->workers == 0)
+        return sb_fail(l->ctx, SB_E_DENIED,
+                       "it would run its own code in a Python worker (%s), and worker.processes 0 "
+                       "allows none",
+                       why);
     struct sb_str flavor = sb_mlmodel_main_flavor(l->mlmodel);
     struct sb_model_info info = make_info(l, flavor, class_name, why);
     if (!class_name[0]) {
@@ -232,6 +237,7 @@ static sb_err check_files(struct loading *l) {
 static sb_err convert(struct loading *l, struct sb_native_report *report) {
     *report = (struct sb_native_report){0};
     SB_TRY(sb_native_convert_child(l->o->program, l->artifact, l->image, report, l->ctx));
+    if (!report->native) SB_TRY(sb_file_unlink(l->image, l->ctx)); /* empty; it would look native */
     return write_report(l, report);
 }
 

@@ -23,7 +23,7 @@ struct sb_watcher_opts {
     const char *program_version;
     const char *python;                       /* interpreter of workers */
     const char *worker_script;                /* python/sibyl_worker.py */
-    int workers;                              /* per model; 0 = 1 */
+    int workers;                              /* per model; 0 = models that need them are refused */
     int64_t worker_memory;                    /* bytes each may use; 0 = no limit */
     int64_t worker_start_ns;                  /* limit on loading a model; 0 = the pool's default */
     size_t worker_max_rows, worker_max_bytes; /* of a merged call; 0 = the pool's default */

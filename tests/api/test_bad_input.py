@@ -332,6 +332,20 @@ def test_the_converter_runs_nothing_that_a_pickle_names(model_folder, tmp_path):
     assert not (tmp_path / "canary").exists()
 
 
+def test_without_workers_no_code_of_a_model_runs(model_folder, tmp_path):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    shutil.copy(model_folder / "forest/MLmodel", folder)
+    (folder / "model.pkl").write_bytes(pickle.dumps(Runs(f"touch {tmp_path}/canary")))
+    with Sibyl("--worker-processes", "0") as s:
+        s.register("iris", model_folder / "forest", alias="production")
+        with Healthy(s):
+            version = s.register("iris", folder, alias="production", wait=0)
+            m = wait_for("the refusal", 60, lambda: (m := s.model("iris")).get("failed_version") == version and m)
+            assert "system" in m["failure"] and "worker.processes" in m["failure"] and m["live"]["version"] == "1", m
+    assert not (tmp_path / "canary").exists()
+
+
 def test_versions_with_too_many_or_too_deep_files_are_refused(s, run, model_folder):
     made = s.data / "artifacts" / f"0/{run}/artifacts"
     for name, says in (("many", "10000 files"), ("deep", "deep")):

@@ -10,8 +10,6 @@
 enum {
     LANES = 8,
     BLOCK = 128,                 /* rows that share one pass over the trees */
-    SHALLOW = 6,                 /* steps before the first look at whether all lanes are done */
-    STRIDE = 4,                  /* steps between two of those looks */
     FEW_SUMS = 64,               /* of one row: a single request stays off the large buffer */
     SUMS = SB_FOREST_GROUPS_MAX, /* on the stack: those of the rows of a pass */
 };
@@ -46,11 +44,9 @@ static SB_INLINE bool step_all(const struct sb_forest *f, const struct sb_forest
 static SB_INLINE void walk(const struct sb_forest *f, const struct sb_forest_node *const *tree,
                            const float *x, size_t stride, uint32_t depth, bool with_nan,
                            uint32_t *at) {
-    uint32_t d = 0;
     for (int j = 0; j < LANES; j++) at[j] = 0;
-    for (; d < depth && d < SHALLOW; d++) (void)step_all(f, tree, x, stride, with_nan, at);
-    for (; d < depth; d += STRIDE) {
-        for (int s = 0; s < STRIDE - 1; s++) (void)step_all(f, tree, x, stride, with_nan, at);
+    for (uint32_t d = 0; d < depth; d += 2) {
+        (void)step_all(f, tree, x, stride, with_nan, at);
         if (!step_all(f, tree, x, stride, with_nan, at)) break;
     }
 }

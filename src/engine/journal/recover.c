@@ -237,6 +237,10 @@ sb_err sb_journal_recover(struct sb_journal *j, struct sb_errctx *ctx) {
     sb_err err;
     if (n == 0) {
         int64_t size = j->o.segment_bytes;
+        if (durable > 0) /* retention never takes the last one */
+            SB_LOG(SB_LOG_ERROR, "journal", "all segments are gone", SB_KS("dir", j->dir),
+                   SB_KI("next_offset", durable),
+                   SB_KS("next", "what was recorded is lost unless restored from a backup"));
         if (size > SB_JOURNAL_FIRST_BYTES) size = SB_JOURNAL_FIRST_BYTES;
         err = begin_segment(j, durable, size, ctx);
     } else {

@@ -432,3 +432,30 @@ def test_a_lost_database_is_not_replaced_by_an_empty_registry(stopped, tmp_path)
     with Sibyl(folder=tmp_path, wait=False) as s:
         assert s.process.wait(30) == 1
         assert "backup" in s.log(), s.log()
+
+
+def test_a_journal_without_its_segments_says_so_and_reuses_no_offset(stopped, tmp_path):
+    data, _ = copy_of(stopped, tmp_path)
+    segments = list((data / "journal/predictions").glob("*.log"))
+    for p in segments:
+        p.unlink()
+    with Sibyl(folder=tmp_path) as s:
+        assert "all segments are gone" in s.log()
+        assert s.post("/models/iris/predict", ROW).status == 200
+        fresh = list((data / "journal/predictions").glob("*.log"))
+        assert len(fresh) == 1 and fresh[0].name > max(p.name for p in segments)
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_journal_is_kept_aside_and_served_around(stopped, tmp_path, how):
+    data, event = copy_of(stopped, tmp_path)
+    segment = next((data / "journal/predictions").glob("*.log"))
+    whole = segment.read_bytes()
+    used = len(whole.rstrip(b"\0"))
+    segment.write_bytes(DAMAGE[how](whole[:used]) + bytes(len(whole) - used))
+    with Sibyl(folder=tmp_path) as s:
+        a = s.post("/models/iris/predict", ROW)
+        assert a.status == 200 and s.event(a.headers["X-Event-ID"])["status"] == "ok"
+        assert "level=error module=journal" in s.log()
+        r = s.cli("events", "show", event, check=False)
+        assert r.returncode == 0 or "no event" in r.stderr

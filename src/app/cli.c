@@ -280,7 +280,7 @@ enum sb_exit sb_cli_main(int argc, char **argv) {
         const struct sb_command *about = argc > 2 ? command_of(argv[2]) : NULL;
         return argc > 2 && !about ? unknown_command(argv[2]) : print_help(about);
     }
-    struct sb_cli cli = {.command = command_of(name)};
+    struct sb_cli cli = {.program = argv[0], .command = command_of(name)};
     if (!cli.command) return unknown_command(name);
     sb_config_init(&cli.config);
     struct parse p = {.cli = &cli, .argv = argv, .argc = argc, .at = 2};

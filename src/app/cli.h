@@ -25,6 +25,7 @@ struct sb_option {
 enum { SB_CLI_OPTIONS_MAX = 16 };
 
 struct sb_cli {
+    const char *program; /* as it was called */
     const struct sb_command *command;
     struct sb_config config;
     /* by row of the command's options: its value, "" for a switch that is set, NULL when absent */

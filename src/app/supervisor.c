@@ -42,6 +42,7 @@ struct child {
 };
 
 struct supervisor {
+    const char *program;
     struct sb_config *config;
     struct sb_arena *arena;
     struct sb_loop *loop;
@@ -81,14 +82,15 @@ static void say_ready(struct supervisor *s, const struct sb_supervisor_urls *u) 
            "  dashboard    %s   what happens now\n\n"
            "%s\n"
            "  curl -H 'Content-Type: application/json' %s%s\n"
-           "  sibyl events tail -f%s%s\n"
+           "  %s events tail -f%s%s\n"
            "Ctrl-C stops it.\n\n",
            SB_VERSION, (long long)((sb_mono_ns() - s->began) / SB_MS), s->config->data, u->serving,
            u->registry, u->registry, u->dashboard,
            s->hooks
                ? "Sample models get sample traffic. Ask one yourself:"
                : "Next: register a model (examples/quickstart.ipynb); it is live at once. Then:",
-           u->serving, example, other_data ? " --data " : "", other_data ? s->config->data : "");
+           u->serving, example, s->program, other_data ? " --data " : "",
+           other_data ? s->config->data : "");
     fflush(stdout);
 }
 

@@ -50,7 +50,8 @@ static sb_err open_journal(struct serving *s, struct sb_errctx *ctx) {
     struct sb_journal_opts o = {.segment_bytes = (uint32_t)c->journal_segment_size,
                                 .retain_bytes = c->journal_retain_size,
                                 .retain_ms = c->journal_retain_time / SB_MS,
-                                .seal_compress = true};
+                                .seal_compress = true,
+                                .seal_when_calm = true};
     const char *dir = sb_datadir_path(s->daemon->arena, c->data, SB_DATADIR_PREDICTIONS);
     return sb_journal_open(&s->journal, dir, &o, ctx);
 }

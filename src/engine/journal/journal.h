@@ -26,6 +26,8 @@ struct sb_journal_opts {
     int64_t retain_bytes;   /* sealed segments beyond this are deleted oldest first; 0 = no limit */
     int64_t retain_ms;      /* and those whose newest record is older than this; 0 = no limit */
     bool seal_compress;     /* merge sealed segments into ~128 KB zstd batches */
+    bool seal_when_calm; /* look after full segments while little is written (under 2 MB/s), at the
+                            latest when 8 of them wait; false = at once */
     const struct sb_clock *clock; /* NULL = the real one */
 };
 

@@ -18,6 +18,8 @@ enum {
     SB_JOURNAL_FIRST_BYTES = 8 << 20, /* of a new topic, so that it opens at once */
     SB_JOURNAL_CHECKPOINT_BYTES = 8 << 20,
     SB_JOURNAL_SPARE_RETRY_MS = 100,
+    SB_JOURNAL_CALM_BYTES = 2 << 20, /* a second */
+    SB_JOURNAL_UNSEALED_MAX = 8,     /* full segments that may wait for calm */
 };
 
 struct sb_segment_info {
@@ -43,6 +45,9 @@ struct sb_keeper {
     struct sb_segment_info *seg; /* ascending; the last one is being written */
     size_t n, cap;
     struct sb_retain_clock retain;
+    int64_t rate_ns; /* when the writer's bytes were last looked at */
+    uint64_t rate_bytes;
+    bool calm;           /* little was written since the look before */
     struct sb_zstd zstd; /* the keeper thread's alone */
 };
 

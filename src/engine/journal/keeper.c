@@ -112,6 +112,30 @@ static size_t unkept(const struct sb_keeper *k) {
     return k->n;
 }
 
+/* Whether little was written in the last second or so. Called with the lock held. */
+static bool is_calm(struct sb_journal *j) {
+    struct sb_keeper *k = &j->k;
+    int64_t now = sb_mono_ns(), span = now - k->rate_ns;
+    if (span < SB_SEC) return k->calm;
+    sb_mutex_lock(&j->m);
+    uint64_t bytes = j->st.bytes;
+    sb_mutex_unlock(&j->m);
+    double rate = (double)(bytes - k->rate_bytes) / ((double)span / SB_SEC);
+    k->calm = k->rate_ns && rate < SB_JOURNAL_CALM_BYTES;
+    k->rate_ns = now;
+    k->rate_bytes = bytes;
+    return k->calm;
+}
+
+/* The full segment to look after now; n when there is none, or it can wait for a calmer time:
+ * packing is work that predictions should not pay for. */
+static size_t to_seal(struct sb_journal *j) {
+    struct sb_keeper *k = &j->k;
+    size_t i = unkept(k);
+    if (i == k->n || !j->o.seal_when_calm || is_calm(j)) return i;
+    return k->n - 1 - i >= SB_JOURNAL_UNSEALED_MAX ? i : k->n;
+}
+
 /* Called with the lock held; gives it up while the segment is sealed. Only this thread takes
  * segments out of the list, so the index stays good. */
 static void seal(struct sb_journal *j, size_t i) {
@@ -193,13 +217,13 @@ static void keeper_main(void *arg) {
         size_t i;
         if (k->spare_state == SB_SPARE_WANTED) {
             make_spare(j);
-        } else if ((i = unkept(k)) < k->n) {
+        } else if ((i = to_seal(j)) < k->n) {
             seal(j, i);
         } else {
             retain(j);
             probe_space(j);
             bool full = k->spare_state == SB_SPARE_FAILED;
-            if (k->stop || k->spare_state == SB_SPARE_WANTED || unkept(k) < k->n) continue;
+            if (k->stop || k->spare_state == SB_SPARE_WANTED || to_seal(j) < k->n) continue;
             sb_cond_wait_until(&k->wake, &k->m, sb_mono_ns() + (full ? nospace_probe_ns : tick_ns));
         }
     }

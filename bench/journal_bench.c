@@ -11,7 +11,7 @@
 #include "base/thread.h"
 #include "engine/journal/journal.h"
 
-enum { RECORD = 900, GROUP = 512 << 10, IN_FLIGHT = 3 };
+enum { RECORD = 900, GROUP = 4 << 20, IN_FLIGHT = 3 };
 
 static struct sb_mutex lock;
 static struct sb_cond freed;

@@ -1,6 +1,8 @@
 /* Journal throughput: 900-byte records in groups of 128 KiB from one producer, two groups in
  * flight.
  *
+ * Opened as serving opens it.
+ *
  *     journal_bench FOLDER BYTES   ->  {"bytes_per_second": ..., "syncs": ...} */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +49,9 @@ int main(int argc, char **argv) {
     memset(record, 'x', sizeof record);
     sb_mutex_init(&lock);
     sb_cond_init(&freed);
-    if (sb_journal_open(&j, argv[1], &(struct sb_journal_opts){0}, &ctx))
+    if (sb_journal_open(&j, argv[1],
+                        &(struct sb_journal_opts){.seal_compress = true, .seal_when_calm = true},
+                        &ctx))
         return fprintf(stderr, "%s\n", ctx.msg), 1;
     for (int i = 0; i < IN_FLIGHT; i++) {
         struct sb_journal_group *g = sb_calloc(1, sizeof *g);

@@ -12,6 +12,8 @@
 enum {
     SB_BATCH_HEADER = 61,
     SB_BATCH_RECORDS_MAX = 8 << 20, /* bytes of records in one batch, before compression */
+    SB_BATCH_MERGE_MAX = 1 << 20,   /* of groups put into one batch: copying more than this together
+                                       takes longer than the sync it saves */
     SB_BATCH_MAX = SB_BATCH_HEADER + SB_BATCH_RECORDS_MAX,
     SB_BATCH_RECORD_GROWTH = 14, /* bytes a record may gain when its deltas change */
 };

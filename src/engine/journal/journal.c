@@ -185,14 +185,15 @@ static void tell(struct sb_journal *j, struct sb_journal_group *first, sb_err er
     if (waiting) sb_cond_broadcast(&j->done);
 }
 
-/* The groups that fit one batch, off the queue. Called with the lock held. */
+/* The groups that go into one batch, off the queue: one, or as many as are cheap to copy. Called
+ * with the lock held. */
 static struct sb_journal_group *take(struct sb_journal *j) {
     struct sb_journal_group *first = j->head, *last = first;
     size_t used = first->records.n + SB_BATCH_RECORD_GROWTH * (size_t)first->count;
     while (last->next) {
         struct sb_journal_group *g = last->next;
         used += g->records.n + SB_BATCH_RECORD_GROWTH * (size_t)g->count;
-        if (used > SB_BATCH_RECORDS_MAX) break;
+        if (used > SB_BATCH_MERGE_MAX) break;
         last = g;
     }
     j->head = last->next;

@@ -1,6 +1,8 @@
 """The program under test, from outside: `sibyl up` in a folder of its own on free ports, and an HTTP client."""
 import contextlib
+import fcntl
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -24,18 +26,40 @@ def free_port():
         return s.getsockname()[1]
 
 
-def free_offset():
-    """A port offset at which all of sibyl's ports are free; another process of the tests gets another one."""
-    first = 20000 + os.getpid() * 7 % 9000
-    for offset in list(range(first, 29000)) + list(range(20000, first)):
-        try:
-            with contextlib.ExitStack() as stack:
+class Offsets:
+    """Port offsets of this process. Test processes run side by side, and a port that one found free may be taken by
+    another before it listens, so each holds the lock of a range of its own; ranges lie so that no port of one is a
+    port of another. A port is not used again while connections to it linger."""
+
+    SLOTS, EACH = 20, 90
+
+    def __init__(self):
+        for self.slot in itertools.cycle(range(self.SLOTS)):
+            self.lock = open(pathlib.Path(tempfile.gettempdir()) / f"sibyl-test-ports-{self.slot}", "w")
+            with contextlib.suppress(OSError):
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            self.lock.close()
+        self.turn = itertools.cycle(range(self.EACH))
+
+    def next(self):
+        for _ in range(self.EACH):
+            offset = 20000 + self.slot * self.EACH + next(self.turn)
+            with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
                 for port in PORTS.values():
                     stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-            return offset
-        except OSError:
-            continue
-    raise RuntimeError("no free ports")
+                return offset
+        raise RuntimeError("no free ports")
+
+
+offsets = None
+
+
+def free_offset():
+    """A port offset at which all of sibyl's ports are free."""
+    global offsets
+    offsets = offsets or Offsets()
+    return offsets.next()
 
 
 def wait_for(what, seconds, probe):
@@ -221,7 +245,10 @@ class Sibyl:
         return wait_for(f"{name} {version} live", seconds, live)
 
     def cli(self, *args, check=True):
-        return subprocess.run([SIBYL, *args, "--data", self.data], capture_output=True, text=True, check=check, timeout=120, env=self.env)
+        r = subprocess.run([SIBYL, *args, "--data", self.data], capture_output=True, text=True, timeout=120, env=self.env)
+        if check and r.returncode != 0:
+            raise RuntimeError(f"sibyl {' '.join(map(str, args))} ended with {r.returncode}: {r.stderr}")
+        return r
 
     def event(self, event_id):
         return json.loads(self.cli("events", "show", event_id).stdout)

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-static void fail(struct call *c, sb_err err);
 static void finish(struct call *c, sb_err err);
 
 /* ---- what a failure means to the client and in the event ---- */
@@ -160,41 +159,22 @@ static void on_predicted(struct sb_predict *p) {
     finish(c, p->err);
 }
 
-static void pool_done_inside(struct sb_predict *p) {
-    SB_UNUSED(p); /* still on the pool thread: the job's done() goes on */
-}
-
-static void pool_work(struct sb_job *j) {
-    struct call *c = SB_CONTAINER(j, struct call, job);
-    sb_model_predict(c->live->model, &c->predict);
-}
-
-static void pool_done(struct sb_job *j) {
-    on_predicted(&SB_CONTAINER(j, struct call, job)->predict);
-}
-
 static void compute(struct call *c) {
-    const struct sb_model_ops *ops = c->live->model->ops;
-    bool is_inline = ops->inline_rows && c->batch.nrows <= ops->inline_rows;
-    if (!is_inline) sb_arena_init(&c->own, SIZE_MAX);
+    bool on_loop = sb_computes_inline(c->live->model, &c->batch);
+    if (!on_loop) sb_arena_init(&c->own, SIZE_MAX);
     c->predict = (struct sb_predict){
         .in = &c->batch,
-        .arena = is_inline ? c->r->arena : &c->own,
+        .arena = on_loop ? c->r->arena : &c->own,
         .loop = c->r->loop,
         .deadline_ns = c->r->deadline_ns,
         .done = on_predicted,
         .user = c,
     };
-    if (is_inline || ops->inline_rows == 0) {
-        sb_model_predict(c->live->model, &c->predict);
-        return;
-    }
-    c->predict.done = pool_done_inside;
-    c->job = (struct sb_job){.work = pool_work, .done = pool_done, .loop = c->r->loop};
-    sb_err err = sb_pool_submit(c->lane->s->o.compute, &c->job);
+    sb_err err =
+        sb_compute(&c->computation, c->lane->s->o.compute, c->live->model, &c->predict, on_loop);
     if (err)
-        fail(c,
-             sb_fail(&c->ctx, err, "too many large batches wait; try again, or send fewer rows"));
+        finish(c,
+               sb_fail(&c->ctx, err, "too many large batches wait; try again, or send fewer rows"));
 }
 
 /* ---- events and answer ---- */
@@ -276,10 +256,6 @@ static void finish(struct call *c, sb_err err) {
     if (--c->waits == 0) sb_call_committed(c);
 }
 
-static void fail(struct call *c, sb_err err) {
-    finish(c, err);
-}
-
 static void not_durable(struct call *c) {
     sb_errctx_reset(&c->ctx);
     sb_err err = c->commit_err == SB_E_NOSPACE ? SB_E_NOSPACE : SB_E_UNAVAILABLE;
@@ -346,7 +322,7 @@ static void predict(struct sb_http_req *r, struct sb_str route, const struct dia
                       "the journal's disk failed; this process is restarting");
     if (!err && (err = d->decode(c)) == SB_E_SYNTAX) say_not_json(c);
     if (err)
-        fail(c, err);
+        finish(c, err);
     else
         compute(c);
 }

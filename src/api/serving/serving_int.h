@@ -42,6 +42,20 @@ extern const struct dialect sb_dialect_rows, sb_dialect_mlflow;
 SB_MUST_CHECK sb_err sb_decode_object_row(struct sb_batch_builder *b, size_t row,
                                           struct sb_json_reader *r);
 
+/* A prediction on its way through the compute pool (compute.c). */
+struct computation {
+    struct sb_job job;
+    struct sb_model *model;
+    struct sb_predict *predict;
+    void (*done)(struct sb_predict *p);
+};
+/* Whether the rows are few enough for the loop itself. */
+bool sb_computes_inline(const struct sb_model *m, const struct sb_batch *in);
+/* p->done runs on p->loop, maybe before this returns; c is storage until then. SB_E_BUSY: the
+ * pool's queue is full, and done will not run. */
+SB_MUST_CHECK sb_err sb_compute(struct computation *c, struct sb_pool *pool, struct sb_model *m,
+                                struct sb_predict *p, bool on_loop);
+
 /* One prediction request. Lives in the request's arena. */
 struct call {
     struct sb_http_req *r;
@@ -54,7 +68,7 @@ struct call {
     struct sb_predict predict;
     struct sb_arena own; /* result of a model that answers from another thread: the request's
                             arena stays the loop's, which may answer a deadline meanwhile */
-    struct sb_job job;   /* when it computes on the pool */
+    struct computation computation;
     struct sb_errctx ctx;
     struct sb_str field; /* that the error is about, or empty */
     int64_t row;         /* that the error is about, or -1 */

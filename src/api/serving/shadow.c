@@ -17,7 +17,7 @@ struct shadow {
     struct sb_event_request event;
     int64_t wall_ms, begun_ns;
     struct sb_predict predict;
-    struct sb_job job;
+    struct computation computation;
 };
 
 /* ---- a copy that outlives the request ---- */
@@ -123,19 +123,7 @@ static void on_predicted(struct sb_predict *p) {
     shadow_free(s);
 }
 
-static void still_on_pool(struct sb_predict *p) {
-    SB_UNUSED(p); /* the job's done() goes on */
-}
-
-static void pool_work(struct sb_job *j) {
-    struct shadow *s = SB_CONTAINER(j, struct shadow, job);
-    sb_model_predict(s->live->model, &s->predict);
-}
-
-static void pool_done(struct sb_job *j) {
-    on_predicted(&SB_CONTAINER(j, struct shadow, job)->predict);
-}
-
+/* Never on the loop, however few the rows are. */
 static void compute(struct shadow *s, int64_t timeout_ns) {
     s->predict = (struct sb_predict){.in = &s->batch,
                                      .arena = &s->arena,
@@ -143,13 +131,9 @@ static void compute(struct shadow *s, int64_t timeout_ns) {
                                      .deadline_ns = sb_mono_ns() + timeout_ns,
                                      .done = on_predicted,
                                      .user = s};
-    if (!s->live->model->ops->inline_rows) {
-        sb_model_predict(s->live->model, &s->predict);
-        return;
-    }
-    s->predict.done = still_on_pool;
-    s->job = (struct sb_job){.work = pool_work, .done = pool_done, .loop = s->lane->loop};
-    if (sb_pool_submit(s->lane->s->o.compute, &s->job) == SB_OK) return;
+    if (sb_compute(&s->computation, s->lane->s->o.compute, s->live->model, &s->predict, false) ==
+        SB_OK)
+        return; /* s may be gone already */
     sb_series_add(s->lane->s->shadow_shed, (int64_t)s->batch.nrows);
     shadow_free(s);
 }

@@ -173,6 +173,19 @@ static void pause_for(struct sb_demo *d, int64_t ns) {
         sb_sleep_ns(ns < 50 * SB_MS ? ns : 50 * SB_MS);
 }
 
+/* Traffic begins once somebody can answer it. */
+static bool is_live(struct sb_demo *d) {
+    struct sb_buf b;
+    int status = 0;
+    sb_buf_init(&b, 1 << 20);
+    sb_err err = sb_fetch_call(d->serving, &(struct sb_fetch_request){.target = "/models"}, &status,
+                               &b, NULL);
+    bool live =
+        !err && sb_str_contains(sb_buf_view(&b), SB_STR("\"name\":\"" MODEL "\",\"live\":"));
+    sb_buf_fini(&b);
+    return live;
+}
+
 static void run(void *arg) {
     struct sb_demo *d = arg;
     struct sb_arena a;
@@ -182,6 +195,7 @@ static void run(void *arg) {
         pause_for(d, SB_SEC);
     }
     sb_arena_fini(&a);
+    while (!d->stop && !is_live(d)) pause_for(d, SB_SEC / 10);
     struct sb_buf b;
     sb_buf_init(&b, 4096);
     int64_t gap = SB_SEC / d->per_second;

@@ -18,6 +18,17 @@ void sb_daemon_serves(struct sb_daemon *d, const char *what, const char *host, u
 
 /* ---- the drain ---- */
 
+/* With the loop its signal handlers go; asked to stop a second time (a terminal's Ctrl-C and the
+ * supervisor both ask), the process must not die of it on its last steps. */
+static void end_loop(struct sb_daemon *d) {
+    sigset_t asked;
+    sigemptyset(&asked);
+    sigaddset(&asked, SIGTERM);
+    sigaddset(&asked, SIGINT);
+    sigprocmask(SIG_BLOCK, &asked, NULL);
+    sb_loop_stop(d->main);
+}
+
 static void on_poll(struct sb_timer *t) {
     struct sb_daemon *d = SB_CONTAINER(t, struct sb_daemon, timer);
     int left = d->ops->in_flight(d);
@@ -26,7 +37,7 @@ static void on_poll(struct sb_timer *t) {
         SB_LOG(SB_LOG_WARN, d->ops->name, "requests were still running at the end of the drain",
                SB_KI("requests", left));
     sb_timer_stop(t);
-    sb_loop_stop(d->main);
+    end_loop(d);
 }
 
 static void begin_drain(struct sb_daemon *d, const char *why) {

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -302,6 +303,40 @@ static void test_leftovers_go_at_open(void **state) {
     f->store.ops->abort(w);
 }
 
+/* Another upload makes the same folder just before the call number `at` of this one. */
+struct rival {
+    const char *folder;
+    int calls, at;
+    bool made;
+};
+
+static int rival_call(void *self, struct sb_sys_op *op) {
+    struct rival *x = self;
+    SB_UNUSED(op);
+    if (x->calls++ == x->at) x->made = mkdir(x->folder, 0750) == 0;
+    return 0;
+}
+
+/* Two uploads into one new folder: one was refused with "is not a folder". */
+static void test_a_folder_may_appear_at_any_moment(void **state) {
+    struct folder *f = *state;
+    char name[128];
+    bool made = true;
+    for (int at = 0; made; at++) {
+        snprintf(name, sizeof name, "%s/new%d", f->path, at);
+        struct rival x = {name, 0, at, false};
+        struct sb_sys_hook hook = {rival_call, &x};
+        char path[32];
+        snprintf(path, sizeof path, "new%d/x", at);
+        sb_sys_fault_hook(&hook);
+        sb_err err = put(f, path, "text");
+        sb_sys_fault_hook(NULL);
+        if (err) fail_msg("made before call %d: %s", at, sb_err_name(err));
+        made = x.made;
+        assert_true(made || at > 5);
+    }
+}
+
 /* Fails the call number `at` with ENOSPC; counts all. */
 struct failing {
     int calls, at;
@@ -349,6 +384,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_links_are_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_reader_keeps_what_it_opened, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leftovers_go_at_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_folder_may_appear_at_any_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_storage_call_may_fail, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,12 +150,13 @@ static sb_err files_write(void *writer, const void *p, size_t n, struct sb_errct
     return SB_OK;
 }
 
-/* The folder `name` of dir, made (durably) when missing. Two uploads may make it at once. */
+/* The folder `name` of dir, made (durably) when missing. Two uploads may make it at once, so that
+ * it can appear between any two calls here: making what exists is no error, and the last opening
+ * says whether it is a folder. */
 static sb_err enter_dir(const struct sb_file *dir, const char *name, struct sb_file *out,
                         struct sb_errctx *ctx) {
     sb_err err = sb_file_open_beneath(out, dir, name, SB_OPEN_DIR, NULL);
-    struct sb_file_stat st;
-    if (err == SB_E_MISSING && sb_path_stat(dir, name, &st, NULL) == SB_E_MISSING) {
+    if (err == SB_E_MISSING) {
         err = sb_path_make_dir(dir, name, ctx);
         if (err == SB_E_EXISTS) err = SB_OK;
         SB_TRY(err);

@@ -221,6 +221,8 @@ static void count(struct call *c, sb_err err) {
 
 static void set_error_reply(struct call *c, sb_err err) {
     c->status = reply_status(c, err);
+    c->reply_type = NULL;
+    c->reply_header = (struct sb_http_header){0};
     sb_buf_reset(&c->lane->reply);
     c->dialect->error(&c->lane->reply, c, c->status, err, sb_errctx_text(&c->ctx, err));
 }
@@ -284,13 +286,15 @@ void sb_call_committed(struct call *c) {
     sb_http_add_header(r, "X-Request-ID", c->event.request_id);
     if (c->first_event_id[0] && !c->commit_err)
         sb_http_add_header(r, "X-Event-ID", sb_str_make(c->first_event_id, SB_UUID_TEXT - 1));
+    if (c->reply_header.name.p)
+        sb_http_add_header(r, c->reply_header.name.p, c->reply_header.value);
     if (c->status == 503) sb_http_add_header(r, "Retry-After", SB_STR("1"));
     bool answered = c->status == 200 && !c->refused;
     struct shadow *shadow = answered && c->shadow ? sb_shadow_prepare(c, c->shadow) : NULL;
     sb_live_unref(c->live);
     sb_live_unref(c->shadow);
     sb_arena_fini(&c->own);
-    sb_http_reply(r, c->status, NULL, c->reply); /* c's memory goes with it */
+    sb_http_reply(r, c->status, c->reply_type, c->reply); /* c's memory goes with it */
     if (shadow) sb_shadow_run(shadow);
 }
 

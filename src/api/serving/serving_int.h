@@ -80,6 +80,8 @@ struct call {
 
     int status; /* of the reply that waits for its events */
     struct sb_str reply;
+    const char *reply_type;             /* its content type; NULL = JSON. Set by the dialect */
+    struct sb_http_header reply_header; /* one that the dialect adds; name.p NULL = none */
     unsigned waits; /* commits that hold events of this call */
     sb_err commit_err;
     bool refused; /* the server has answered by itself (deadline) */

@@ -66,7 +66,8 @@ def records(data):
             assert r.take(1) == b"\0"
             ts, delta = base_ts + r.varint(), r.varint()
             key, value = r.sized(), r.sized()
-            assert delta == i and r.varint() == 0 and r.at == len(r.data)
+            headers = [(r.sized(), r.sized()) for _ in range(r.varint())]
+            assert delta == i and r.at == len(r.data) and all(name for name, _ in headers)
             stamps.append(ts)
             yield base + delta, ts, key, value
         assert c.at == len(payload) and max(stamps) == max_ts

@@ -124,11 +124,11 @@ bool sb_lane_record(struct lane *l, struct call *call, const struct sb_event *e,
     size_t bound = sb_event_size_bound(e, r, node);
     if (l->in_flight_bytes > IN_FLIGHT_BYTES_MAX || bound > SB_LIMIT_EVENT_BYTES) return false;
     struct commit *c = open_commit(l);
-    char *to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound);
+    char *to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, 0);
     if (!to) { /* full: this one goes first; no replies from here, a call is being written */
         submit(l, CLAIM_AWAY);
         c = open_commit(l);
-        to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound);
+        to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, 0);
         if (!to) return false;
     }
     size_t n = sb_event_write(to, e, r, node);

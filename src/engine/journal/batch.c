@@ -136,7 +136,18 @@ sb_err sb_batch_records_next(struct sb_batch_records *r, struct sb_journal_recor
     out->ts_ms = (int64_t)((uint64_t)r->base_ts + (uint64_t)rec.ts_delta);
     out->key = key;
     out->value = value;
+    out->headers = sb_cursor_str(&rec.rest, sb_cursor_left(&rec.rest));
     return SB_OK;
+}
+
+struct sb_str sb_journal_record_header(const struct sb_journal_record *r, struct sb_str name) {
+    struct sb_cursor c = sb_cursor_of(r->headers.p, r->headers.n);
+    int64_t n = sb_cursor_varint(&c);
+    for (; n > 0 && !c.err; n--) {
+        struct sb_str at = record_bytes(&c), value = record_bytes(&c);
+        if (!c.err && sb_str_eq(at, name)) return value;
+    }
+    return (struct sb_str){NULL, 0};
 }
 
 sb_err sb_batch_rebase(const struct sb_batch *b, int64_t base, int64_t base_ts, struct sb_buf *to) {

@@ -71,10 +71,15 @@ void sb_journal_group_fini(struct sb_journal_group *g);
 SB_MUST_CHECK sb_err sb_journal_group_add(struct sb_journal_group *g, int64_t ts_ms,
                                           struct sb_str key, struct sb_str value);
 /* The same in place: begin returns room for up to max value bytes (NULL: over the limit), end says
- * how many were written there. Nothing may touch the group between the two. */
+ * how many were written there. Nothing may touch the group between the two. A record with a header
+ * reserves its room too: headers = sb_journal_header_bound(), else 0. */
 char *sb_journal_group_begin(struct sb_journal_group *g, int64_t ts_ms, struct sb_str key,
-                             size_t max);
+                             size_t max, size_t headers);
 void sb_journal_group_end(struct sb_journal_group *g, size_t n);
+/* Right after end, once per record: a Kafka record header, for what belongs to the record but is
+ * not part of its value. */
+void sb_journal_group_header(struct sb_journal_group *g, struct sb_str name, struct sb_str value);
+size_t sb_journal_header_bound(struct sb_str name, struct sb_str value);
 
 /* Any thread. Hands the group over; done() is always called, also on failure. An empty group is
  * fine. */
@@ -101,7 +106,11 @@ struct sb_journal_reader;
 struct sb_journal_record {
     int64_t offset, ts_ms;
     struct sb_str key, value; /* valid until the next call */
+    struct sb_str headers;    /* the same; for sb_journal_record_header */
 };
+
+/* The value of a record's header; .p NULL when it has none of that name. */
+struct sb_str sb_journal_record_header(const struct sb_journal_record *r, struct sb_str name);
 
 /* Needs no lock and writes nothing. Sees records up to the writer's durable mark (shared memory
  * file in dir); with no writer running, all that recovery would keep. */

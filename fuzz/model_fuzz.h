@@ -34,9 +34,7 @@ static inline void fuzz_spec(const struct native_spec *spec) {
     struct native_meta meta;
     sb_image_writer_init(&w, 64 << 20);
     sb_arena_init(&a, 64 << 20);
-    sb_image_begin(&w, SB_IMAGE_META);
-    native_meta_write(&w.out, &spec->meta);
-    if (sb_forest_compile(&w, &spec->ir, NULL) == SB_OK && sb_image_finish(&w, &file) == SB_OK) {
+    if (native_spec_write(&w, spec, &file, NULL) == SB_OK) {
         /* what we write ourselves must load */
         SB_ASSERT(sb_image_open(&img, file, NULL) == SB_OK);
         SB_ASSERT(sb_forest_open(&f, &img, NULL) == SB_OK);

@@ -47,12 +47,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct sb_arena a;
     struct sb_errctx ctx = {0};
     const struct sb_pv *v = NULL;
-    struct native_spec spec;
+    struct native_spec spec = {0};
+    struct native_job job = {.out = &spec, .arena = &a};
     int budget = 2000;
     sb_arena_init(&a, sb_pickle_memory_max(size));
     if (sb_pickle_read(&v, file, &opt, &a, &ctx) == SB_OK) look(v, &a, &budget);
     sb_arena_reset(&a);
-    if (native_sklearn_read(&spec, file, false, &a, NULL) == SB_OK) fuzz_spec(&spec);
+    if (native_sklearn_read(&job, file) == SB_OK) fuzz_spec(&spec);
     sb_arena_fini(&a);
     return 0;
 }

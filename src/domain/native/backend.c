@@ -165,15 +165,26 @@ static size_t argmax(const double *v, size_t n) {
     return best;
 }
 
+static bool by_sums(enum native_answer a) {
+    return a == NATIVE_ARGMAX_SUM || a == NATIVE_SUM_ABOVE_0 || a == NATIVE_SUM_FROM_0;
+}
+
+static size_t label_at(enum native_answer answer, const double *v, size_t width) {
+    switch (answer) {
+    case NATIVE_THRESHOLD: return v[0] > 0.5;
+    case NATIVE_SUM_ABOVE_0: return v[0] > 0;
+    case NATIVE_SUM_FROM_0: return v[0] >= 0;
+    default: return argmax(v, width);
+    }
+}
+
 static sb_err labels(const struct native *m, struct sb_predict *p, const double *v, size_t width,
                      struct sb_column *out) {
     size_t nrows = p->in->nrows;
     if (!sb_column_init(out, p->arena, m->output, label_type(m->meta.label), nrows, 1))
         return nomem(p);
-    for (size_t r = 0; r < nrows; r++) {
-        const double *row = v + r * width;
-        put_label(m, out, r, m->meta.answer == NATIVE_ARGMAX ? argmax(row, width) : row[0] > 0.5);
-    }
+    for (size_t r = 0; r < nrows; r++)
+        put_label(m, out, r, label_at(m->meta.answer, v + r * width, width));
     return SB_OK;
 }
 
@@ -191,16 +202,16 @@ static sb_err values(const struct native *m, struct sb_predict *p, const double 
     return SB_OK;
 }
 
-static sb_err probabilities(const struct native *m, struct sb_predict *p, double *v) {
+static sb_err probabilities(const struct native *m, struct sb_predict *p, double *v, size_t width) {
     size_t nrows = p->in->nrows;
     p->out.nclasses = m->meta.nclasses;
     p->out.classes = m->meta.classes;
     p->out.proba = v;
-    if (m->meta.answer != NATIVE_THRESHOLD) return SB_OK;
+    if (width == m->meta.nclasses) return SB_OK;
     double *both = sb_arena_try_array(p->arena, 2 * nrows + 1, sizeof *both);
     if (!both) return nomem(p);
     for (size_t r = 0; r < nrows; r++) {
-        both[2 * r] = (double)(1.0f - (float)v[r]);
+        both[2 * r] = m->meta.f32 ? (double)(1.0f - (float)v[r]) : 1.0 - v[r];
         both[2 * r + 1] = v[r];
     }
     p->out.proba = both;
@@ -216,11 +227,12 @@ static sb_err compute(const struct native *m, struct sb_predict *p) {
     struct sb_column *out = sb_arena_try_array(p->arena, 1, sizeof *out);
     if (!v || !out) return nomem(p);
     sb_forest_sum(&m->forest, in.rows, in.nrows, in.has_nan, v);
-    size_t width = sb_forest_finish(&m->forest, in.nrows, v);
     p->out = (struct sb_result){.nrows = in.nrows, .noutputs = 1, .outputs = out};
+    if (by_sums(m->meta.answer)) SB_TRY(labels(m, p, v, m->forest.ngroups, out));
+    size_t width = sb_forest_finish(&m->forest, in.nrows, v);
     if (m->meta.answer == NATIVE_VALUE) return values(m, p, v, width, out);
-    SB_TRY(labels(m, p, v, width, out));
-    return m->meta.proba ? probabilities(m, p, v) : SB_OK;
+    if (!by_sums(m->meta.answer)) SB_TRY(labels(m, p, v, width, out));
+    return m->meta.proba ? probabilities(m, p, v, width) : SB_OK;
 }
 
 /* ---- the seam ---- */
@@ -280,14 +292,22 @@ static sb_err damaged(struct sb_errctx *ctx, const char *what) {
 
 /* What the description says must fit what the forest gives. */
 static sb_err check_shape(const struct native *m, struct sb_errctx *ctx) {
-    uint32_t width = m->forest.post == SB_FOREST_ARGMAX ? 1 : m->forest.ngroups;
-    uint32_t want = m->meta.answer == NATIVE_ARGMAX      ? m->meta.nclasses
-                    : m->meta.answer == NATIVE_THRESHOLD ? 1
-                                                         : width;
-    if (m->meta.nfeatures != m->forest.nfeatures || m->meta.f32 != m->forest.f32)
+    const struct native_meta *meta = &m->meta;
+    uint32_t sums = m->forest.ngroups, values = m->forest.post == SB_FOREST_ARGMAX ? 1 : sums;
+    uint32_t classes = meta->nclasses;
+    bool ok = true;
+    if (meta->nfeatures != m->forest.nfeatures || meta->f32 != m->forest.f32)
         return damaged(ctx, "description of another forest");
-    if (width != want) return damaged(ctx, "number of classes");
-    return SB_OK;
+    switch (meta->answer) {
+    case NATIVE_ARGMAX: ok = values == classes; break;
+    case NATIVE_ARGMAX_SUM: ok = sums == classes; break;
+    case NATIVE_THRESHOLD: ok = values == 1; break;
+    case NATIVE_SUM_ABOVE_0:
+    case NATIVE_SUM_FROM_0: ok = sums == 1; break;
+    default: ok = !meta->proba; break;
+    }
+    if (meta->proba && values != classes && (values != 1 || classes != 2)) ok = false;
+    return ok ? SB_OK : damaged(ctx, "number of classes");
 }
 
 static sb_err read_labels(struct native *m, struct sb_errctx *ctx) {

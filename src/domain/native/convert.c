@@ -8,25 +8,6 @@
 #include "engine/pickle/pickle.h"
 #include "sys/mmap.h"
 
-const struct sb_native_class sb_native_classes[] = {
-    {"sklearn.tree.DecisionTreeClassifier", "pickle, cloudpickle, skops", "label, probabilities"},
-    {"sklearn.tree.DecisionTreeRegressor", "pickle, cloudpickle, skops", "value"},
-    {"sklearn.tree.ExtraTreeClassifier", "pickle, cloudpickle, skops", "label, probabilities"},
-    {"sklearn.tree.ExtraTreeRegressor", "pickle, cloudpickle, skops", "value"},
-    {"sklearn.ensemble.RandomForestClassifier", "pickle, cloudpickle, skops",
-     "label, probabilities"},
-    {"sklearn.ensemble.RandomForestRegressor", "pickle, cloudpickle, skops", "value"},
-    {"sklearn.ensemble.ExtraTreesClassifier", "pickle, cloudpickle, skops", "label, probabilities"},
-    {"sklearn.ensemble.ExtraTreesRegressor", "pickle, cloudpickle, skops", "value"},
-    {"xgboost.core.Booster", "ubj, json, xgb", "the objective's output"},
-    {"xgboost.sklearn.XGBClassifier", "ubj, json, xgb", "label, probabilities"},
-    {"xgboost.sklearn.XGBRFClassifier", "ubj, json, xgb", "label, probabilities"},
-    {"xgboost.sklearn.XGBRegressor", "ubj, json, xgb", "value"},
-    {"xgboost.sklearn.XGBRFRegressor", "ubj, json, xgb", "value"},
-    {"xgboost.sklearn.XGBRanker", "ubj, json, xgb", "value"},
-    {NULL, NULL, NULL},
-};
-
 struct job {
     const struct sb_file *dir;
     struct sb_mlmodel *mlmodel;
@@ -77,32 +58,26 @@ static sb_err open_model(struct job *j, struct sb_str path, struct sb_str *bytes
     return SB_OK;
 }
 
-static sb_err read_sklearn(struct job *j) {
-    const struct sb_mlmodel_pyfunc *p = &j->mlmodel->pyfunc;
-    struct sb_str bytes;
-    if (p->predict_fn.n && !sb_str_is(p->predict_fn, "predict"))
-        return for_worker(j->ctx, "predict_fn", p->predict_fn);
-    SB_TRY(open_model(j, p->path, &bytes));
-    bool skops = sb_str_starts(bytes, SB_STR("PK\003\004"));
-    return native_sklearn_read(&j->spec, bytes, skops, &j->arena, j->ctx);
-}
-
-static sb_err read_xgboost(struct job *j) {
-    const struct sb_mlmodel_flavor *f = sb_mlmodel_flavor(j->mlmodel, "xgboost");
-    struct sb_str bytes, class_name = {0};
-    if (!f || !sb_json_get_str(f->keys, "model_class", &class_name))
-        return for_worker(j->ctx, "an XGBoost model without its model_class", SB_STR(""));
-    SB_TRY(open_model(j, j->mlmodel->pyfunc.path, &bytes));
-    return native_xgboost_read(&j->spec, bytes, class_name, &j->arena, j->ctx);
-}
-
 static sb_err read_model(struct job *j) {
-    struct sb_str loader = j->mlmodel->pyfunc.loader_module;
-    if (!j->mlmodel->pyfunc.present)
+    const struct sb_mlmodel_pyfunc *p = &j->mlmodel->pyfunc;
+    struct native_job reading = {.out = &j->spec, .arena = &j->arena, .ctx = j->ctx};
+    struct sb_str bytes;
+    if (!p->present)
         return for_worker(j->ctx, "a model without the python_function flavor", SB_STR(""));
-    if (sb_str_is(loader, "mlflow.sklearn")) return read_sklearn(j);
-    if (sb_str_is(loader, "mlflow.xgboost")) return read_xgboost(j);
-    return for_worker(j->ctx, "a model loaded by", loader);
+    for (const struct native_format *f = native_formats; f->loader; f++) {
+        if (!sb_str_is(p->loader_module, f->loader)) continue;
+        SB_TRY(open_model(j, p->path, &bytes));
+        return f->read(&reading, j->mlmodel, bytes);
+    }
+    return for_worker(j->ctx, "a model loaded by", p->loader_module);
+}
+
+sb_err native_spec_write(struct sb_image_writer *w, const struct native_spec *spec,
+                         struct sb_str *file, struct sb_errctx *ctx) {
+    sb_image_begin(w, SB_IMAGE_META);
+    native_meta_write(&w->out, &spec->meta);
+    SB_TRY(sb_forest_compile(w, &spec->ir, ctx));
+    return sb_image_finish(w, file);
 }
 
 static sb_err write_image(struct job *j, const struct sb_file *image,
@@ -110,10 +85,7 @@ static sb_err write_image(struct job *j, const struct sb_file *image,
     struct sb_image_writer w;
     struct sb_str file = {0};
     sb_image_writer_init(&w, SB_NATIVE_FILE_MAX);
-    sb_image_begin(&w, SB_IMAGE_META);
-    native_meta_write(&w.out, &j->spec.meta);
-    sb_err err = sb_forest_compile(&w, &j->spec.ir, j->ctx);
-    if (!err) err = sb_image_finish(&w, &file);
+    sb_err err = native_spec_write(&w, &j->spec, &file, j->ctx);
     if (!err) err = sb_file_pwrite(image, file.p, file.n, 0, j->ctx);
     if (!err) err = sb_file_sync(image, j->ctx);
     if (!err) out->image_bytes = file.n;

@@ -2,7 +2,8 @@
 #include "codec/json.h"
 #include "domain/native/spec.h"
 
-static const char *const answers[NATIVE_ANSWER_COUNT] = {"value", "argmax", "threshold"};
+static const char *const answers[NATIVE_ANSWER_COUNT] = {"value",      "argmax",      "threshold",
+                                                         "argmax_sum", "sum_above_0", "sum_from_0"};
 static const char *const labels[NATIVE_LABEL_COUNT] = {"int", "str", "bool", "float"};
 
 static void strings(struct sb_json_writer *w, const char *key, const struct sb_str *s, uint32_t n) {
@@ -89,7 +90,9 @@ sb_err native_meta_read(struct native_meta *m, struct sb_str json, struct sb_are
     if (names && names != out.nfeatures) return damaged(ctx, "features");
     SB_TRY(read_strings(root, "classes", arena, &out.classes, &out.nclasses, ctx));
     if (out.nclasses == 0 && out.answer != NATIVE_VALUE) return damaged(ctx, "classes");
-    if (out.nclasses != 2 && out.answer == NATIVE_THRESHOLD) return damaged(ctx, "classes");
+    bool binary = out.answer == NATIVE_THRESHOLD || out.answer == NATIVE_SUM_ABOVE_0 ||
+                  out.answer == NATIVE_SUM_FROM_0;
+    if (out.nclasses != 2 && binary) return damaged(ctx, "classes");
     *m = out;
     return SB_OK;
 }

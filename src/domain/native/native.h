@@ -12,14 +12,6 @@
 #include "base/err.h"
 #include "domain/model/model.h"
 
-/* Classes with a native form: for documentation and `sibyl models`. Ends with a NULL name. */
-struct sb_native_class {
-    const char *name;    /* as MLmodel or the pickle spells it */
-    const char *formats; /* files it is read from */
-    const char *output;  /* what predict answers */
-};
-extern const struct sb_native_class sb_native_classes[];
-
 /* What a conversion came to. */
 struct sb_native_report {
     bool native;          /* the image was written */

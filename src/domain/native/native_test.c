@@ -62,10 +62,7 @@ static void write_image(const struct native_spec *s, const char *file) {
     struct sb_image_writer w;
     struct sb_str bytes;
     sb_image_writer_init(&w, 1 << 20);
-    sb_image_begin(&w, SB_IMAGE_META);
-    native_meta_write(&w.out, &s->meta);
-    assert_int_equal(sb_forest_compile(&w, &s->ir, NULL), SB_OK);
-    assert_int_equal(sb_image_finish(&w, &bytes), SB_OK);
+    assert_int_equal(native_spec_write(&w, s, &bytes, NULL), SB_OK);
     assert_int_equal(sb_file_replace(file, bytes.p, bytes.n, NULL), SB_OK);
     sb_image_writer_fini(&w);
 }

@@ -363,12 +363,11 @@ static sb_err read_wrapper(struct reader *r, struct sb_str class_name) {
     return r->wrapper ? SB_OK : for_worker(r, "class", class_name);
 }
 
-sb_err native_xgboost_read(struct native_spec *out, struct sb_str file, struct sb_str class_name,
-                           struct sb_arena *arena, struct sb_errctx *ctx) {
-    struct reader r = {.out = out, .arena = arena, .ctx = ctx};
+sb_err native_xgboost_read(struct native_job *j, struct sb_str file, struct sb_str class_name) {
+    struct native_spec *out = j->out;
+    struct reader r = {.out = out, .arena = j->arena, .ctx = j->ctx};
     const struct sb_ubj *root = NULL;
-    *out = (struct native_spec){0};
-    SB_TRY(xgboost_document(&root, file, arena, ctx));
+    SB_TRY(xgboost_document(&root, file, j->arena, j->ctx));
     r.learner = sb_ubj_get(root, "learner");
     if (!r.learner) return damaged(&r, "no learner");
     out->meta.library = SB_STR("xgboost");
@@ -386,3 +385,24 @@ sb_err native_xgboost_read(struct native_spec *out, struct sb_str file, struct s
     if (r.wrapper && r.wrapper->classifier) SB_TRY(read_labels(&r));
     return read_trees(&r);
 }
+
+sb_err native_xgboost_format(struct native_job *j, const struct sb_mlmodel *m, struct sb_str file) {
+    const struct sb_mlmodel_flavor *f = sb_mlmodel_flavor(m, "xgboost");
+    struct sb_str class_name = {0};
+    if (!f || !sb_json_get_str(f->keys, "model_class", &class_name))
+        return native_for_worker(j, "an XGBoost model without its model_class");
+    return native_xgboost_read(j, file, class_name);
+}
+
+#define XGBOOST(of, class, what)                                                                   \
+    { .module = of, .name = class, .formats = "ubj, json, xgb", .output = what }
+static const struct native_reader readers[] = {
+    XGBOOST("xgboost.core", "Booster", "the objective's output"),
+    XGBOOST("xgboost.sklearn", "XGBClassifier", "label, probabilities"),
+    XGBOOST("xgboost.sklearn", "XGBRFClassifier", "label, probabilities"),
+    XGBOOST("xgboost.sklearn", "XGBRegressor", "value"),
+    XGBOOST("xgboost.sklearn", "XGBRFRegressor", "value"),
+    XGBOOST("xgboost.sklearn", "XGBRanker", "value"),
+    {0},
+};
+const struct native_family native_xgboost_family = {readers, NULL};

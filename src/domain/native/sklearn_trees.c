@@ -1,0 +1,256 @@
+/* scikit-learn's trees and forests from a graph of values.
+ *
+ * What predict does is transcribed from sklearn/tree/_classes.py and sklearn/ensemble/_forest.py:
+ * forests add the trees' values in estimator order to zeros and divide by their number; a single
+ * tree answers its leaf's value as it is. Classifiers before 1.4 store counts, which predict_proba
+ * divides by their sum; since 1.4 fractions. The version is the one each pickle carries. */
+#include "base/mem.h"
+#include "domain/native/spec.h"
+
+/* What tells the estimators apart. */
+struct tree_kind {
+    bool forest, classifier, extra;
+};
+static const struct tree_kind classifier_tree = {.classifier = true};
+static const struct tree_kind regressor_tree = {0};
+static const struct tree_kind extra_classifier_tree = {.classifier = true, .extra = true};
+static const struct tree_kind extra_regressor_tree = {.extra = true};
+static const struct tree_kind classifier_forest = {.forest = true, .classifier = true};
+static const struct tree_kind regressor_forest = {.forest = true};
+static const struct tree_kind extra_classifier_forest = {true, true, true};
+static const struct tree_kind extra_regressor_forest = {.forest = true, .extra = true};
+
+struct reader {
+    struct native_job *j;
+    const struct tree_kind *kind;
+    uint32_t width; /* classes, or 1 */
+};
+
+/* ---- nodes ---- */
+
+struct node_fields {
+    const struct sb_np_field *left, *right, *feature, *threshold, *missing;
+};
+
+static sb_err node_fields(struct reader *r, const struct sb_np_array *nodes,
+                          struct node_fields *f) {
+    const struct sb_np_dtype *t = nodes->dtype;
+    f->left = sb_np_field_find(t, "left_child");
+    f->right = sb_np_field_find(t, "right_child");
+    f->feature = sb_np_field_find(t, "feature");
+    f->threshold = sb_np_field_find(t, "threshold");
+    f->missing = sb_np_field_find(t, "missing_go_to_left");
+    if (!f->left || !f->right || !f->feature || !f->threshold || !nodes->data || nodes->ndim != 1)
+        return native_damaged(r->j, "tree nodes");
+    /* 1.10 and later: categorical splits */
+    if (sb_np_field_find(t, "left_cat_bitset"))
+        return native_for_worker(r->j, "a tree with categorical splits");
+    return SB_OK;
+}
+
+static bool field_i64(const struct sb_np_field *f, const uint8_t *item, int64_t *out) {
+    return sb_np_load_i64(f->type, item + f->offset, out);
+}
+
+static sb_err read_nodes(struct reader *r, const struct sb_np_array *a,
+                         struct sb_forest_ir_tree *tree) {
+    struct node_fields f = {0};
+    SB_TRY(node_fields(r, a, &f));
+    if (a->count == 0 || a->count > INT32_MAX) return native_damaged(r->j, "number of tree nodes");
+    struct sb_forest_ir_node *nodes = sb_arena_try_array(r->j->arena, a->count, sizeof *nodes);
+    if (!nodes) return native_nomem(r->j);
+    for (size_t i = 0; i < a->count; i++) {
+        const uint8_t *item = sb_np_item(a, i);
+        int64_t left, right, feature, missing = 0;
+        if (!field_i64(f.left, item, &left) || !field_i64(f.right, item, &right) ||
+            !field_i64(f.feature, item, &feature) ||
+            !sb_np_load_double(f.threshold->type, item + f.threshold->offset,
+                               &nodes[i].threshold) ||
+            (f.missing && !field_i64(f.missing, item, &missing)))
+            return native_damaged(r->j, "type of a node's field");
+        if (left > INT32_MAX || right > INT32_MAX) return native_damaged(r->j, "child of a node");
+        /* a leaf is a node without a left child (TREE_LEAF = -1) */
+        nodes[i].left = left < 0 ? -1 : (int32_t)left;
+        nodes[i].right = left < 0 ? -1 : (int32_t)right;
+        nodes[i].default_left = missing != 0;
+        if (left >= 0 && (feature < 0 || feature > UINT32_MAX || right < 0))
+            return native_damaged(r->j, "feature or child of a node");
+        nodes[i].feature = left < 0 ? 0 : (uint32_t)feature;
+    }
+    tree->nodes = nodes;
+    tree->n = (uint32_t)a->count;
+    return SB_OK;
+}
+
+/* numpy's sum of n doubles that lie together (pairwise_sum, blocks of up to 128). */
+static double pairwise(const double *v, size_t n) {
+    if (n < 8) {
+        double s = 0; /* numpy starts with -0.0; counts are never negative zeros */
+        for (size_t i = 0; i < n; i++) s += v[i];
+        return s;
+    }
+    if (n > 128) {
+        size_t half = n / 2;
+        half -= half % 8;
+        return pairwise(v, half) + pairwise(v + half, n - half);
+    }
+    double s[8];
+    size_t i;
+    for (i = 0; i < 8; i++) s[i] = v[i];
+    for (; i + 8 <= n; i += 8)
+        for (size_t k = 0; k < 8; k++) s[k] += v[i + k];
+    double sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    for (; i < n; i++) sum += v[i];
+    return sum;
+}
+
+static sb_err read_values(struct reader *r, const struct sb_np_array *a,
+                          struct sb_forest_ir_tree *tree) {
+    if (a->ndim != 3 || a->shape[0] != tree->n || a->shape[1] != 1 || a->shape[2] < r->width ||
+        !a->data)
+        return native_damaged(r->j, "shape of tree values");
+    double *v = sb_arena_try_array(r->j->arena, (size_t)tree->n * r->width, sizeof *v);
+    if (!v) return native_nomem(r->j);
+    for (uint32_t i = 0; i < tree->n; i++) {
+        double *row = v + (size_t)i * r->width;
+        for (uint32_t k = 0; k < r->width; k++)
+            if (!sb_np_get_double(a, i * a->shape[2] + k, &row[k]))
+                return native_damaged(r->j, "type of tree values");
+        if (r->kind->classifier && r->j->version < 104) {
+            double sum = pairwise(row, r->width);
+            for (uint32_t k = 0; k < r->width; k++) row[k] /= sum == 0 ? 1 : sum;
+        }
+    }
+    tree->values = v;
+    return SB_OK;
+}
+
+static sb_err read_tree(struct reader *r, const struct sb_pv *est, struct sb_forest_ir_tree *out) {
+    const struct sb_pv *tree = sb_pv_get(est, "tree_");
+    if (!tree) return native_damaged(r->j, "tree without tree_ (not fitted?)");
+    if (!sb_pv_is_class(tree, "sklearn.tree._tree", "Tree")) return native_damaged(r->j, "tree_");
+    const struct sb_pv *nodes = sb_pv_get(tree, "nodes"), *values = sb_pv_get(tree, "values");
+    const struct sb_pv *args = tree->object->args;
+    int64_t nfeatures;
+    if (!args || args->seq.n != 3 || !sb_pv_to_i64(args->seq.v[0], &nfeatures) ||
+        nfeatures != (int64_t)r->j->out->meta.nfeatures)
+        return native_damaged(r->j, "tree for another number of features");
+    if (!nodes || nodes->type != SB_PV_ARRAY || !nodes->array->dtype || !values ||
+        values->type != SB_PV_ARRAY || !values->array->dtype)
+        return native_damaged(r->j, "tree without nodes or values");
+    SB_TRY(read_nodes(r, nodes->array, out));
+    return read_values(r, values->array, out);
+}
+
+/* ---- missing values: which versions take NaN (the estimators' allow_nan tag) ---- */
+
+static bool tree_takes_nan(const struct reader *r, const struct sb_pv *est) {
+    static const char *const gini[] = {"gini", "log_loss", "entropy", NULL};
+    static const char *const squared[] = {"squared_error", "friedman_mse", "poisson", NULL};
+    static const char *const best[] = {"best", NULL}, *const random[] = {"random", NULL};
+    if (r->j->version < 103) return false;
+    if (r->j->version >= 109)
+        return !r->kind->extra || native_attribute_in(est, "splitter", random);
+    const struct sb_pv *monotonic = sb_pv_get(est, "monotonic_cst");
+    if (monotonic && monotonic->type != SB_PV_NONE) return false;
+    if (!native_attribute_in(est, "criterion", r->kind->classifier ? gini : squared)) return false;
+    if (r->j->version >= 106)
+        return !r->kind->extra || native_attribute_in(est, "splitter", random);
+    return !r->kind->extra && native_attribute_in(est, "splitter", best);
+}
+
+/* ---- the whole model ---- */
+
+static sb_err read_estimator(struct native_job *j, const struct native_reader *me,
+                             const struct sb_pv *est);
+
+/* One of the forest's own: a tree of the same class as the first. */
+static bool is_tree(const struct reader *r, const struct sb_pv *obj,
+                    const struct native_reader *first) {
+    if (!first || first->read != read_estimator || native_reader_find(obj) != first) return false;
+    const struct tree_kind *kind = first->kind;
+    return !kind->forest && kind->classifier == r->kind->classifier;
+}
+
+static sb_err read_forest(struct reader *r, const struct sb_pv *est) {
+    struct sb_forest_ir *ir = &r->j->out->ir;
+    const struct sb_pv *list = sb_pv_get(est, "estimators_");
+    if (!list || list->type != SB_PV_LIST || list->seq.n == 0)
+        return native_damaged(r->j, "forest without estimators_ (not fitted?)");
+    ir->ntrees = list->seq.n;
+    ir->trees = sb_arena_try_array(r->j->arena, ir->ntrees, sizeof *ir->trees);
+    if (!ir->trees) return native_nomem(r->j);
+    const struct native_reader *first = native_reader_find(list->seq.v[0]);
+    for (uint32_t i = 0; i < ir->ntrees; i++) {
+        if (!is_tree(r, list->seq.v[i], first))
+            return native_damaged(r->j, "estimators_ with something else than its trees");
+        SB_TRY(read_tree(r, list->seq.v[i], &ir->trees[i]));
+    }
+    r->j->out->meta.allow_nan = r->j->version >= 104 && tree_takes_nan(r, list->seq.v[0]);
+    ir->post = SB_FOREST_MEAN;
+    return SB_OK;
+}
+
+static sb_err read_single(struct reader *r, const struct sb_pv *est) {
+    struct sb_forest_ir *ir = &r->j->out->ir;
+    ir->ntrees = 1;
+    ir->trees = sb_arena_try_array(r->j->arena, 1, sizeof *ir->trees);
+    if (!ir->trees) return native_nomem(r->j);
+    SB_TRY(read_tree(r, est, &ir->trees[0]));
+    r->j->out->meta.allow_nan = tree_takes_nan(r, est);
+    ir->post = SB_FOREST_IDENTITY;
+    return SB_OK;
+}
+
+static sb_err read_estimator(struct native_job *j, const struct native_reader *me,
+                             const struct sb_pv *est) {
+    struct native_meta *m = &j->out->meta;
+    struct sb_forest_ir *ir = &j->out->ir;
+    struct reader r = {.j = j, .kind = me->kind, .width = 1};
+    int64_t outputs = 1;
+    if (!sb_pv_to_i64(sb_pv_get(est, "n_outputs_"), &outputs))
+        return native_damaged(j, "n_outputs_");
+    if (outputs != 1)
+        return native_for_worker(j, "%s with %lld outputs", me->name, (long long)outputs);
+    SB_TRY(native_features_read(j, est));
+    m->answer = NATIVE_VALUE;
+    if (r.kind->classifier) {
+        SB_TRY(native_classes_read(j, est));
+        m->answer = NATIVE_ARGMAX;
+        m->proba = true;
+        r.width = m->nclasses;
+    }
+    ir->nfeatures = m->nfeatures;
+    ir->width = ir->ngroups = r.width;
+    double *base = sb_arena_try_array(j->arena, ir->ngroups, sizeof *base);
+    if (!base) return native_nomem(j);
+    /* -0.0 + v is v for every v, so one tree's sum is its leaf, sign of zero included */
+    for (uint32_t g = 0; g < ir->ngroups; g++) base[g] = r.kind->forest ? 0.0 : -0.0;
+    ir->base = base;
+    return r.kind->forest ? read_forest(&r, est) : read_single(&r, est);
+}
+
+#define TREE(class, what, of)                                                                      \
+    {                                                                                              \
+        .module = "sklearn.tree._classes", .old_module = "sklearn.tree.tree", .name = class,       \
+        .formats = NATIVE_PICKLES, .output = what, .read = read_estimator, .kind = of              \
+    }
+#define FOREST(class, what, of)                                                                    \
+    {                                                                                              \
+        .module = "sklearn.ensemble._forest", .old_module = "sklearn.ensemble.forest",             \
+        .name = class, .formats = NATIVE_PICKLES, .output = what, .read = read_estimator,          \
+        .kind = of                                                                                 \
+    }
+static const struct native_reader readers[] = {
+    TREE("DecisionTreeClassifier", "label, probabilities", &classifier_tree),
+    TREE("DecisionTreeRegressor", "value", &regressor_tree),
+    TREE("ExtraTreeClassifier", "label, probabilities", &extra_classifier_tree),
+    TREE("ExtraTreeRegressor", "value", &extra_regressor_tree),
+    FOREST("RandomForestClassifier", "label, probabilities", &classifier_forest),
+    FOREST("RandomForestRegressor", "value", &regressor_forest),
+    FOREST("ExtraTreesClassifier", "label, probabilities", &extra_classifier_forest),
+    FOREST("ExtraTreesRegressor", "value", &extra_regressor_forest),
+    {0},
+};
+static const struct sb_pickle_class parts[] = {{"sklearn.tree._tree", "Tree"}, {0}};
+const struct native_family native_tree_family = {readers, parts};

@@ -131,6 +131,26 @@ int64_t sb_journal_skipped(const struct sb_journal_reader *r);
 /* Offsets now: oldest kept, and one past the newest durable one. */
 SB_MUST_CHECK sb_err sb_journal_range(struct sb_journal_reader *r, int64_t *first, int64_t *next);
 
+/* ---- copying, also while it is written ---- */
+
+struct sb_file;
+
+/* A copy for backups. Both callbacks run on the caller's thread. */
+struct sb_journal_copy {
+    /* Makes TO/name of the first `bytes` bytes of an open file, fewer when it was cut since. */
+    sb_err (*copy)(void *arg, const struct sb_file *from, const char *name, int64_t bytes,
+                   struct sb_errctx *ctx);
+    /* TO/name is written, not yet synced. */
+    sb_err (*made)(void *arg, const char *name, struct sb_errctx *ctx);
+    void *arg;
+    int64_t first, next; /* out: the offsets that the copy holds */
+};
+/* Copies what is durable now of the topic in folder `from` into the folder `to`, which exists and
+ * is empty. Needs no lock; a writer goes on meanwhile. The copy is a topic of its own: opened, it
+ * goes on at offset `next`. */
+SB_MUST_CHECK sb_err sb_journal_copy(struct sb_journal_copy *c, const char *from, const char *to,
+                                     struct sb_errctx *ctx);
+
 /* Durable cursors, one small file each, replaced atomically; name is [A-Za-z0-9._-]{1,64}.
  * A missing cursor reads as SB_E_MISSING. */
 SB_MUST_CHECK sb_err sb_journal_cursor_load(const char *dir, const char *name, int64_t *offset);

@@ -242,6 +242,48 @@ sb_err sb_sql_wal(struct sb_sql *db) {
     return sb_sql_script(db, "PRAGMA journal_mode = WAL");
 }
 
+sb_err sb_sql_check(struct sb_sql *db, struct sb_errctx *ctx) {
+    struct sb_sql_stmt *st;
+    sb_sql_error_reset(db);
+    sb_err err = sb_sql_query(db, &st, "PRAGMA quick_check(1)");
+    if (!err) {
+        bool any = sb_sql_next(st);
+        struct sb_str said = any ? sb_sql_col_text(st, 0) : SB_STR("no answer");
+        if (any ? !sb_str_is(said, "ok") : !st->err)
+            st->err = sb_fail(&db->error, SB_E_CORRUPT, "%.*s", SB_ARG(said));
+        err = sb_sql_end(st);
+    }
+    return err ? sb_fail(ctx, err, "%s", sb_errctx_text(&db->error, err)) : SB_OK;
+}
+
+/* The copy keeps the source's header, which may say WAL: with a rollback journal it is one file. */
+static sb_err finish_copy(const char *path, struct sb_errctx *ctx) {
+    struct sb_sql *db;
+    SB_TRY(sb_sql_open(&db, path, SB_SQL_WRITE, ctx));
+    sb_err err = sb_sql_script(db, "PRAGMA journal_mode = DELETE");
+    if (err) sb_fail(ctx, err, "%s: %s", path, sb_errctx_text(&db->error, err));
+    if (!err) err = sb_sql_check(db, ctx);
+    sb_sql_close(db);
+    return err;
+}
+
+sb_err sb_sql_copy(struct sb_sql *db, const char *path, struct sb_errctx *ctx) {
+    sqlite3 *to = NULL;
+    int rc = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", db->h, "main") : NULL;
+    if (b) {
+        int step = sqlite3_backup_step(b, -1); /* in one go: one snapshot */
+        rc = sqlite3_backup_finish(b);
+        if (rc == SQLITE_OK && step != SQLITE_DONE) rc = step; /* finish passes over a busy one */
+    } else {
+        rc = sqlite3_errcode(to);
+    }
+    sb_err err = code_of(rc);
+    if (err) sb_fail(ctx, err, "%s: copy of the database: %s", path, sqlite3_errmsg(to));
+    sqlite3_close_v2(to);
+    return err ? err : finish_copy(path, ctx);
+}
+
 sb_err sb_sql_open(struct sb_sql **out, const char *path, enum sb_sql_mode mode,
                    struct sb_errctx *ctx) {
     static const int flags[] = {

@@ -31,6 +31,11 @@ SB_MUST_CHECK sb_err sb_sql_open(struct sb_sql **out, const char *path, enum sb_
                                  struct sb_errctx *ctx);
 /* Turns the file to WAL for good: readers then never wait for a writer. Outside a transaction. */
 SB_MUST_CHECK sb_err sb_sql_wal(struct sb_sql *db);
+/* One snapshot of the database as the new file `path`, complete in that one file, checked, not yet
+ * synced. Writers of the source go on meanwhile. SB_E_CORRUPT: the source is damaged. */
+SB_MUST_CHECK sb_err sb_sql_copy(struct sb_sql *db, const char *path, struct sb_errctx *ctx);
+/* Looks at every page; SB_E_CORRUPT says what is wrong. A deadline ends it with SB_E_TIMEOUT. */
+SB_MUST_CHECK sb_err sb_sql_check(struct sb_sql *db, struct sb_errctx *ctx);
 /* All statements have ended. NULL is fine. */
 void sb_sql_close(struct sb_sql *db);
 

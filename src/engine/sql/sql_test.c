@@ -180,13 +180,67 @@ static void a_file_that_is_no_database_is_refused(void **state) {
     assert_int_equal(sb_sql_open(&db, name, SB_SQL_READ, &ctx), SB_E_MISSING);
 }
 
+static void a_copy_is_one_snapshot_in_one_file(void **state) {
+    struct fixture *f = *state;
+    char name[128], wal[140];
+    struct sb_sql *copy;
+    snprintf(name, sizeof name, "%s/copy.db", f->dir);
+    snprintf(wal, sizeof wal, "%s-wal", name);
+    assert_int_equal(sb_sql_run(f->db, "INSERT INTO t VALUES (?, 1, 1)", sb_sql_text(SB_STR("x"))),
+                     SB_OK);
+    assert_int_equal(sb_sql_begin(f->db, true), SB_OK); /* a writer in the middle of its work */
+    assert_int_equal(sb_sql_run(f->db, "INSERT INTO t VALUES (?, 1, 1)", sb_sql_text(SB_STR("y"))),
+                     SB_OK);
+    struct sb_sql *reader;
+    assert_int_equal(sb_sql_open(&reader, f->path, SB_SQL_READ, NULL), SB_OK);
+    assert_int_equal(sb_sql_copy(reader, name, NULL), SB_OK);
+    sb_sql_close(reader);
+    assert_int_equal(sb_sql_commit(f->db), SB_OK);
+    assert_int_equal(access(wal, F_OK), -1);
+    assert_int_equal(sb_sql_open(&copy, name, SB_SQL_READ, NULL), SB_OK);
+    assert_int_equal(count(copy), 1);
+    sb_sql_close(copy);
+    assert_int_equal(access(wal, F_OK), -1);
+    unlink(name);
+}
+
+static void a_damaged_database_is_not_copied_as_if_whole(void **state) {
+    struct fixture *f = *state;
+    char name[128], bad[128];
+    struct sb_errctx ctx;
+    sb_errctx_reset(&ctx);
+    snprintf(bad, sizeof bad, "%s/bad.db", f->dir);
+    snprintf(name, sizeof name, "%s/copy.db", f->dir);
+    for (int i = 0; i < 500; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        assert_int_equal(
+            sb_sql_run(f->db, "INSERT INTO t VALUES (?, 1, 1)", sb_sql_text(sb_str_of(key))),
+            SB_OK);
+    }
+    assert_int_equal(sb_sql_copy(f->db, bad, NULL), SB_OK);
+    FILE *file = fopen(bad, "r+");
+    for (long page = 4096; page < 16384; page += 4096) {
+        fseek(file, page, SEEK_SET);
+        for (int i = 0; i < 64; i++) fputc(0xa5, file);
+    }
+    fclose(file);
+    struct sb_sql *db;
+    assert_int_equal(sb_sql_open(&db, bad, SB_SQL_READ, NULL), SB_OK);
+    assert_int_equal(sb_sql_copy(db, name, &ctx), SB_E_CORRUPT);
+    sb_sql_close(db);
+    unlink(name);
+    unlink(bad);
+}
+
 int main(void) {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up_db, tear_down_db)
     const struct CMUnitTest tests[] = {
-        T(values_come_back_as_bound),       T(the_same_text_may_run_twice_at_once),
-        T(more_texts_than_the_cache_holds), T(constraints_have_their_own_codes),
-        T(readers_see_committed_rows_only), T(like_is_case_sensitive),
-        T(a_deadline_ends_a_statement),     T(a_file_that_is_no_database_is_refused),
+        T(values_come_back_as_bound),          T(the_same_text_may_run_twice_at_once),
+        T(more_texts_than_the_cache_holds),    T(constraints_have_their_own_codes),
+        T(readers_see_committed_rows_only),    T(like_is_case_sensitive),
+        T(a_deadline_ends_a_statement),        T(a_file_that_is_no_database_is_refused),
+        T(a_copy_is_one_snapshot_in_one_file), T(a_damaged_database_is_not_copied_as_if_whole),
     };
     return cmocka_run_group_tests_name("engine/sql", tests, NULL, NULL);
 }

@@ -56,8 +56,8 @@ typedef void sb_http_handler(struct sb_http_req *r);
 
 struct sb_http_route {
     enum sb_http_method method;
-    const char
-        *pattern; /* "/models/{name}/predict"; a last "{name*}" takes the rest, slashes too */
+    const char *pattern; /* "/models/{name}/predict"; "{name}:predict" takes what is before
+                            ":predict"; a last "{name*}" takes the rest, slashes too */
     enum sb_http_scope scope;
     unsigned flags;
     sb_http_handler *handler;

@@ -1,7 +1,8 @@
 /* A tree of path segments. A node has literal children sorted by name (binary search), at most one
- * {param} child and at most one {rest*} child. So a match costs the depth of the path times the
- * logarithm of the fan-out, however many routes there are. Where both a literal and a {param} fit,
- * the literal is tried first and the walk comes back; depth bounds the recursion. */
+ * {param} child, a few {param}:verb children, and at most one {rest*} child. So a match costs the
+ * depth of the path times the logarithm of the fan-out, however many routes there are. Where both a
+ * literal and a {param} fit, the literal is tried first, then a {param}:verb, and the walk comes
+ * back; depth bounds the recursion. */
 #include "engine/http/router.h"
 
 #include <stdlib.h>
@@ -15,6 +16,8 @@ struct node {
     struct node **kids; /* sorted by name */
     size_t nkids;
     struct node *param, *rest;
+    struct node *verbs; /* {param} with a text behind it, which is their name */
+    struct node *next;  /* of verbs */
     const struct sb_http_route *routes[SB_HTTP_METHOD_COUNT];
     unsigned allowed;
 };
@@ -56,6 +59,22 @@ static struct node *add_literal(struct node *n, struct sb_str name) {
     return n->kids[at] = node_new(name);
 }
 
+/* "{name}:predict" -> ":predict"; empty when part is no such thing. */
+static struct sb_str verb_of(struct sb_str part) {
+    ptrdiff_t end = sb_str_find(part, '}');
+    if (part.n < 4 || part.p[0] != '{' || end < 2 || part.p[end - 1] == '*')
+        return (struct sb_str){0};
+    return sb_str_sub(part, (size_t)end + 1, part.n);
+}
+
+static struct node *add_verb(struct node *n, struct sb_str verb) {
+    for (struct node *v = n->verbs; v; v = v->next)
+        if (sb_str_eq(v->name, verb)) return v;
+    struct node *v = node_new(verb);
+    v->next = n->verbs;
+    return n->verbs = v;
+}
+
 static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *route,
                         struct sb_errctx *ctx) {
     struct sb_str rest = sb_str_of(route->pattern), part;
@@ -68,7 +87,8 @@ static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *ro
     while (sb_str_split(&rest, '/', &part)) {
         bool param = part.n > 2 && part.p[0] == '{' && part.p[part.n - 1] == '}';
         bool star = param && part.p[part.n - 2] == '*';
-        params += param;
+        struct sb_str verb = param ? (struct sb_str){0} : verb_of(part);
+        params += param || verb.n;
         if (ended || params > SB_LIMIT_HTTP_PARAMS || ++depth > DEPTH_MAX)
             return sb_fail(ctx, SB_E_BUG, "bad route pattern %s", route->pattern);
         if (star) {
@@ -78,6 +98,8 @@ static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *ro
         } else if (param) {
             if (!n->param) n->param = node_new(part);
             n = n->param;
+        } else if (verb.n) {
+            n = add_verb(n, verb);
         } else {
             n = add_literal(n, part);
         }
@@ -97,6 +119,11 @@ static void node_fini(struct node *n) {
         sb_free(n->kids[i]);
     }
     sb_free(n->kids);
+    for (struct node *v = n->verbs, *next; v; v = next) {
+        next = v->next;
+        node_fini(v);
+        sb_free(v);
+    }
     if (n->param) node_fini(n->param);
     if (n->rest) node_fini(n->rest);
     sb_free(n->param);
@@ -132,6 +159,12 @@ static const struct node *walk(const struct node *n, struct sb_str path, struct 
     if (!sb_str_split(&rest, '/', &part)) return n->allowed ? n : NULL;
     const struct node *kid = literal_kid(n, part), *found = NULL;
     if (kid) found = walk(kid, rest, m);
+    for (const struct node *v = n->verbs; v && !found; v = v->next) {
+        if (part.n <= v->name.n || !sb_str_ends(part, v->name)) continue;
+        m->nparams = nparams;
+        m->params[m->nparams++] = sb_str_sub(part, 0, part.n - v->name.n);
+        found = walk(v, rest, m);
+    }
     if (!found && n->param && part.n) {
         m->nparams = nparams;
         m->params[m->nparams++] = part;

@@ -26,6 +26,8 @@ static const struct sb_http_route FIRST[] = {
     ROUTE(GET, "/models/all", "all"),
     ROUTE(GET, "/models/all/fast/x", "fast"),
     ROUTE(GET, "/models/{name}/{what}/y", "what"),
+    ROUTE(POST, "/models/{name}:explain", "explain"),
+    ROUTE(POST, "/models/{name}:scan/{what}", "scan"),
     END,
 };
 static const struct sb_http_route SECOND[] = {
@@ -56,6 +58,14 @@ static void paths_take_their_routes(void **state) {
         {SB_HTTP_GET, "/models/all", "all", ""},
         {SB_HTTP_HEAD, "/models/all", "head all", ""},
         {SB_HTTP_GET, "/models/allx", "get model", "allx|"},
+        {SB_HTTP_POST, "/models/a:explain", "explain", "a|"},
+        {SB_HTTP_POST, "/models/a:b:explain", "explain", "a:b|"},
+        {SB_HTTP_POST, "/models/:explain", "", ""},
+        {SB_HTTP_POST, "/models/a:explai", "", ""},
+        {SB_HTTP_POST, "/models/a:scan/x", "scan", "a|x|"},
+        {SB_HTTP_POST, "/models/a:scan/predict", "scan", "a|predict|"},
+        {SB_HTTP_POST, "/models/a:explain/predict", "model", "a:explain|"},
+        {SB_HTTP_GET, "/models/a:explain", "", ""},
         {SB_HTTP_GET, "/models/all/fast/x", "fast", ""},
         {SB_HTTP_GET, "/models/all/fast/y", "what", "all|fast|"},
         {SB_HTTP_GET, "/models/all/slow/y", "what", "all|slow|"},

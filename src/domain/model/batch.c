@@ -31,8 +31,8 @@ static sb_err fail_cell(struct sb_batch_builder *b, size_t col, size_t row,
     b->bad_row = (int64_t)row;
     char text[48] = "";
     if (c) {
-        struct sb_str t = sb_str_sub(c->token, 0, 40);
-        while (t.n && t.n < c->token.n && ((uint8_t)c->token.p[t.n] & 0xc0) == 0x80) t.n--;
+        struct sb_str whole = c->token.n ? c->token : c->text, t = sb_str_sub(whole, 0, 40);
+        while (t.n && t.n < whole.n && ((uint8_t)whole.p[t.n] & 0xc0) == 0x80) t.n--;
         memcpy(text, t.n ? t.p : "", t.n);
     }
     return sb_fail_at(b->opts.ctx, err, r ? r->p - r->begin : -1, "%s (row %zu%s%s)", what, row,
@@ -217,7 +217,7 @@ ptrdiff_t sb_batch_column_at(struct sb_batch_builder *b, size_t position) {
         return sb_batch_column(b, position_name(b->opts.arena, position));
     }
     if (b->by_element && position < b->cols[0].width) return (ptrdiff_t)(b->ncols + position);
-    if (!b->by_element && position < b->ncols && (!s->named || b->ncols == 1))
+    if (!b->by_element && position < b->ncols && (!s->named || b->ncols == 1 || b->opts.positions))
         return (ptrdiff_t)position;
     if (b->nextra == SB_BATCH_EXTRA_NAMES) return SB_BATCH_SKIP;
     return skip_extra(b, position_name(b->opts.arena, position));
@@ -301,7 +301,7 @@ static sb_err check_nested(struct sb_batch_builder *b, size_t col, size_t row,
     struct sb_errctx ctx = {0};
     struct sb_json *v;
     sb_json_reader_init(&inner, token, b->opts.arena, &ctx);
-    inner.nonfinite = r->nonfinite;
+    inner.nonfinite = r && r->nonfinite;
     sb_err err = sb_json_parse_with(&v, &inner);
     if (!err) err = sb_enforce_nested(f->spec, f->required, v, &ctx);
     if (!err) return SB_OK;
@@ -350,15 +350,14 @@ static sb_err put(struct sb_batch_builder *b, size_t col, size_t row, size_t at,
     return SB_OK;
 }
 
+/* r may be NULL. */
 static sb_err set_plain(struct sb_batch_builder *b, size_t col, size_t row,
-                        struct sb_json_reader *r) {
-    struct sb_cell c;
-    SB_TRY(sb_cell_read(r, &c));
-    SB_TRY(infer_type(b, col, row, r, &c));
+                        const struct sb_json_reader *r, const struct sb_cell *c) {
+    SB_TRY(infer_type(b, col, row, r, c));
     struct sb_column *column = &b->cols[col];
-    if (b->opts.tokens) column->tokens[row] = c.token;
-    if (column->type == SB_DTYPE_JSON) SB_TRY(check_nested(b, col, row, r, c.token));
-    return put(b, col, row, row, r, &c);
+    if (b->opts.tokens) column->tokens[row] = c->token;
+    if (column->type == SB_DTYPE_JSON) SB_TRY(check_nested(b, col, row, r, c->token));
+    return put(b, col, row, row, r, c);
 }
 
 /* ---- tensors ---- */
@@ -401,9 +400,9 @@ static sb_err set_tensor(struct sb_batch_builder *b, size_t col, size_t row, int
     return n == f->dims[dim] ? SB_OK : fail_shape(b, col, row, r);
 }
 
-/* Value `e` of a row of the only tensor. */
+/* Value `e` of a row of the only tensor. r may be NULL. */
 static sb_err set_element(struct sb_batch_builder *b, size_t e, size_t row,
-                          struct sb_json_reader *r) {
+                          const struct sb_json_reader *r, const struct sb_cell *cell) {
     struct sb_batch_fill *f = &b->fill[0];
     struct sb_column *c = &b->cols[0];
     if (!f->element_row) {
@@ -419,9 +418,7 @@ static sb_err set_element(struct sb_batch_builder *b, size_t e, size_t row,
         return fail_cell(b, 0, row, r, SB_E_INVALID, "the column is given twice", NULL);
     f->element_row[e] = row + 1;
     f->elements++;
-    struct sb_cell cell;
-    SB_TRY(sb_cell_read(r, &cell));
-    return put(b, 0, row, row * c->width + e, r, &cell);
+    return put(b, 0, row, row * c->width + e, r, cell);
 }
 
 sb_err sb_batch_set_cell(struct sb_batch_builder *b, ptrdiff_t column, size_t row,
@@ -431,7 +428,11 @@ sb_err sb_batch_set_cell(struct sb_batch_builder *b, ptrdiff_t column, size_t ro
         return sb_json_skip(r, &raw);
     }
     size_t col = (size_t)column;
-    if (col >= b->ncols) return set_element(b, col - b->ncols, row, r);
+    struct sb_cell cell;
+    if (col >= b->ncols) {
+        SB_TRY(sb_cell_read(r, &cell));
+        return set_element(b, col - b->ncols, row, r, &cell);
+    }
     SB_TRY(reach_row(b, col, row));
     struct sb_column *c = &b->cols[col];
     const struct sb_field *f = b->fill[col].field;
@@ -450,7 +451,27 @@ sb_err sb_batch_set_cell(struct sb_batch_builder *b, ptrdiff_t column, size_t ro
         if (b->opts.tokens) c->tokens[row] = token;
         return SB_OK;
     }
-    return set_plain(b, col, row, r);
+    SB_TRY(sb_cell_read(r, &cell));
+    return set_plain(b, col, row, r, &cell);
+}
+
+enum sb_dtype sb_batch_column_type(const struct sb_batch_builder *b, ptrdiff_t column) {
+    size_t col = (size_t)column >= b->ncols ? 0 : (size_t)column;
+    return column < 0 || b->infer ? SB_DTYPE_STRING : b->cols[col].type;
+}
+
+sb_err sb_batch_set_value(struct sb_batch_builder *b, ptrdiff_t column, size_t row, size_t at,
+                          const struct sb_cell *c) {
+    if (column < 0) return SB_OK;
+    size_t col = (size_t)column;
+    if (col >= b->ncols) return set_element(b, col - b->ncols, row, NULL, c);
+    if (at == 0) SB_TRY(reach_row(b, col, row));
+    struct sb_column *column_at = &b->cols[col];
+    SB_ASSERT(at < column_at->width);
+    const struct sb_field *f = b->fill[col].field;
+    if (f && f->ndims > 0 && column_at->type != SB_DTYPE_JSON)
+        return put(b, col, row, row * column_at->width + at, NULL, c);
+    return set_plain(b, col, row, NULL, c);
 }
 
 /* ---- the end ---- */

@@ -46,6 +46,7 @@ struct sb_batch_opts {
     bool tokens;        /* keep each cell's own text in sb_column.tokens, for the event */
     bool rows_complete; /* a required input must be in every row, not just in one (as frames do,
                            where the others become NaN) */
+    bool positions;     /* named inputs may come by position too, in the signature's order */
 };
 
 enum {
@@ -80,7 +81,8 @@ SB_MUST_CHECK sb_err sb_batch_begin(struct sb_batch_builder *b, const struct sb_
  * name must outlive the batch when columns are inferred. */
 ptrdiff_t sb_batch_column(struct sb_batch_builder *b, struct sb_str name);
 /* The column of a value that has only a position in its row (a frame without column names); named
- * inputs have no positions (MLflow names such columns 0, 1, ...), except a single one. Whole rows
+ * inputs have no positions (MLflow names such columns 0, 1, ...), except a single one and with
+ * opts.positions. Whole rows
  * of an unnamed tensor (nested arrays) go to column 0 itself. */
 ptrdiff_t sb_batch_column_at(struct sb_batch_builder *b, size_t position);
 
@@ -88,6 +90,15 @@ ptrdiff_t sb_batch_column_at(struct sb_batch_builder *b, size_t position);
  * position in ctx), SB_E_LIMIT, SB_E_SYNTAX. */
 SB_MUST_CHECK sb_err sb_batch_set_cell(struct sb_batch_builder *b, ptrdiff_t column, size_t row,
                                        struct sb_json_reader *r);
+
+/* The same for a value that is no JSON text: a field of a table, an element of a tensor. A column
+ * of width w takes w calls a row, with at = 0 .. w - 1 in order, any other one with at = 0. What c
+ * points to must outlive the batch. SB_E_INVALID, SB_E_LIMIT. */
+struct sb_cell;
+SB_MUST_CHECK sb_err sb_batch_set_value(struct sb_batch_builder *b, ptrdiff_t column, size_t row,
+                                        size_t at, const struct sb_cell *c);
+/* Type of that column as far as known; SB_DTYPE_STRING of one that is to be inferred. */
+enum sb_dtype sb_batch_column_type(const struct sb_batch_builder *b, ptrdiff_t column);
 
 /* nrows: rows the request has (also those without any cell). Checks required inputs and fills what
  * is missing: NaN, or null where the type has no NaN. */

@@ -17,6 +17,8 @@ static sb_err read_raw_string(struct sb_json_reader *r, struct sb_cell *out) {
 
 sb_err sb_cell_read(struct sb_json_reader *r, struct sb_cell *out) {
     SB_TRY(sb_json_peek(r, &out->type));
+    out->bytes = false;
+    out->numpy = NULL;
     bool b;
     switch (out->type) {
     case SB_JSON_NUMBER:
@@ -37,6 +39,37 @@ sb_err sb_cell_read(struct sb_json_reader *r, struct sb_cell *out) {
     return SB_E_BUG;
 }
 
+/* ---- text of tables ---- */
+
+static bool quote(struct sb_cell *c, struct sb_arena *a) {
+    struct sb_buf b;
+    sb_buf_init(&b, SB_LIMIT_HTTP_BODY * 8);
+    sb_json_add_string(&b, c->text);
+    c->token = sb_buf_err(&b) ? (struct sb_str){0} : sb_arena_dup(a, sb_buf_view(&b));
+    sb_buf_fini(&b);
+    return c->token.p != NULL;
+}
+
+static bool is_numeric(enum sb_dtype t) {
+    return t == SB_DTYPE_INT32 || t == SB_DTYPE_INT64 || t == SB_DTYPE_FLOAT32 ||
+           t == SB_DTYPE_FLOAT64;
+}
+
+bool sb_cell_of_text(struct sb_cell *out, struct sb_str text, enum sb_dtype t, struct sb_arena *a) {
+    double d;
+    *out = (struct sb_cell){.type = SB_JSON_STRING, .text = text};
+    bool yes = sb_str_ieq(text, SB_STR("true"));
+    if (t == SB_DTYPE_BOOL && (yes || sb_str_ieq(text, SB_STR("false")))) {
+        out->type = yes ? SB_JSON_TRUE : SB_JSON_FALSE;
+        out->number = yes;
+        out->token = yes ? SB_STR("true") : SB_STR("false");
+        return true;
+    }
+    bool number = is_numeric(t) && sb_double_parse(text, &d);
+    if (number) out->token = text;
+    return number || quote(out, a);
+}
+
 /* ---- names ---- */
 
 static bool is_integer_text(struct sb_str s) {
@@ -45,6 +78,7 @@ static bool is_integer_text(struct sb_str s) {
 }
 
 const char *sb_cell_numpy(const struct sb_cell *c) {
+    if (c->numpy) return c->numpy;
     switch (c->type) {
     case SB_JSON_NUMBER: return is_integer_text(c->text) ? "int64" : "float64";
     case SB_JSON_TRUE:
@@ -70,8 +104,23 @@ const char *sb_dtype_numpy(enum sb_dtype t) {
 
 /* ---- numbers ---- */
 
-/* float("...") of Python as far as JSON clients use it: numbers, nan, inf, in any case, trimmed. */
-static bool text_to_double(struct sb_str s, double *out) {
+/* ".5", "1.", "007" have no form of JSON's, but the same digits: written as it wants them. */
+static bool loose_double(struct sb_str s, double *out) {
+    enum { ROOM = 1024 };
+    char to[ROOM];
+    size_t n = 0, i = 0;
+    if (s.n + 2 > ROOM) return false;
+    while (i + 1 < s.n && s.p[i] == '0' && s.p[i + 1] >= '0' && s.p[i + 1] <= '9') i++;
+    if (s.n - i >= 2 && s.p[i] == '.') to[n++] = '0';
+    for (; i < s.n; i++) {
+        bool bare = s.p[i] == '.' && n && (i + 1 == s.n || s.p[i + 1] < '0' || s.p[i + 1] > '9');
+        if (!bare) to[n++] = s.p[i];
+        if (bare && i + 1 < s.n && (s.p[i + 1] | 0x20) != 'e') return false;
+    }
+    return n && sb_double_parse(sb_str_make(to, n), out);
+}
+
+bool sb_text_to_double(struct sb_str s, double *out) {
     s = sb_str_trim(s);
     bool minus = s.n && s.p[0] == '-';
     struct sb_str body = s.n && (minus || s.p[0] == '+') ? sb_str_sub(s, 1, s.n - 1) : s;
@@ -79,7 +128,8 @@ static bool text_to_double(struct sb_str s, double *out) {
         *out = NAN;
     else if (sb_str_ieq(body, SB_STR("inf")) || sb_str_ieq(body, SB_STR("infinity")))
         *out = minus ? -INFINITY : INFINITY;
-    else if (body.n && body.n <= 1000 && sb_double_parse(body, out))
+    else if (body.n && body.n <= 1000 && body.p[0] != '-' && body.p[0] != '+' &&
+             (sb_double_parse(body, out) || loose_double(body, out)))
         *out = minus ? -*out : *out;
     else
         return false;
@@ -92,7 +142,7 @@ static enum sb_cast cast_double(const struct sb_cell *c, double *to) {
     case SB_JSON_TRUE:
     case SB_JSON_FALSE: *to = c->number; return SB_CAST_OK;
     case SB_JSON_NULL: *to = NAN; return SB_CAST_NULL;
-    case SB_JSON_STRING: return text_to_double(c->text, to) ? SB_CAST_OK : SB_CAST_FAILED;
+    case SB_JSON_STRING: return sb_text_to_double(c->text, to) ? SB_CAST_OK : SB_CAST_FAILED;
     case SB_JSON_ARRAY:
     case SB_JSON_OBJECT: break;
     }
@@ -318,6 +368,10 @@ enum sb_cast sb_cell_cast(const struct sb_cell *c, enum sb_dtype t, void *to, st
     case SB_DTYPE_BINARY:
         *(struct sb_str *)to = (struct sb_str){0};
         if (c->type == SB_JSON_NULL) return SB_CAST_NULL;
+        if (c->bytes) {
+            *(struct sb_str *)to = c->text;
+            return SB_CAST_OK;
+        }
         return c->type == SB_JSON_STRING ? cast_binary(c->text, to, a) : SB_CAST_FAILED;
     case SB_DTYPE_JSON:
         *(struct sb_str *)to = c->token;

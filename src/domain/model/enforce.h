@@ -6,16 +6,27 @@
 #include "codec/json.h"
 #include "domain/model/columns.h"
 
-/* A scalar or a container as it stood in the text. */
+/* A scalar or a container as it stood in the request: JSON text, or a value of another form that is
+ * told in JSON's terms (text of a CSV field: a string; an element of a binary tensor: a number). */
 struct sb_cell {
     enum sb_json_type type;
-    struct sb_str token; /* its own JSON text */
-    struct sb_str text;  /* a string's value, a number's token */
+    struct sb_str token; /* its own JSON text, for the event; empty = the column's value says it */
+    struct sb_str text;  /* a string's value, a number's token; empty = `number` is the value */
     double number;
+    bool bytes;        /* a string that is bytes themselves, not base64 */
+    const char *numpy; /* name of its type where the form declares one, else NULL */
 };
 
 /* Takes the next value off the reader. */
 SB_MUST_CHECK sb_err sb_cell_read(struct sb_json_reader *r, struct sb_cell *out);
+/* A field of a text table for a column of type t: numbers and true/false (any case, as pandas reads
+ * them) keep their text as their token, all else is a string. text must outlive the batch; false:
+ * over the arena's maximum. */
+bool sb_cell_of_text(struct sb_cell *out, struct sb_str text, enum sb_dtype t, struct sb_arena *a);
+
+/* A number as Python's float() takes it, as far as tables and JSON strings have them: spaces
+ * around, a sign, nan, inf, infinity in any case, ".5", "1.", leading zeros. */
+bool sb_text_to_double(struct sb_str s, double *out);
 
 enum sb_cast {
     SB_CAST_OK,

@@ -148,6 +148,11 @@ sb_err sb_file_sync(const struct sb_file *f, struct sb_errctx *ctx) {
     return sync_fd(f, SB_SYS_FSYNC, fsync, ctx);
 }
 
+void sb_file_forget(const struct sb_file *f, int64_t off, int64_t n) {
+    int e = posix_fadvise(f->fd, off, n, POSIX_FADV_DONTNEED);
+    SB_UNUSED(e);
+}
+
 sb_err sb_file_truncate(const struct sb_file *f, int64_t size, struct sb_errctx *ctx) {
     int e;
     struct sb_sys_op op = {.kind = SB_SYS_FTRUNCATE, .path = f->path, .fd = f->fd, .arg = size};
@@ -187,6 +192,8 @@ sb_err sb_file_stat(const char *path, struct sb_file_stat *out, struct sb_errctx
         .is_dir = S_ISDIR(st.st_mode),
         .is_file = S_ISREG(st.st_mode),
         .is_link = S_ISLNK(st.st_mode),
+        .device = st.st_dev,
+        .owner = st.st_uid,
     };
     return SB_OK;
 }

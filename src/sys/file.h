@@ -51,6 +51,9 @@ SB_MUST_CHECK sb_err sb_file_pwrite(const struct sb_file *f, const void *from, s
                                     int64_t off, struct sb_errctx *ctx);
 SB_MUST_CHECK sb_err sb_file_datasync(const struct sb_file *f, struct sb_errctx *ctx);
 SB_MUST_CHECK sb_err sb_file_sync(const struct sb_file *f, struct sb_errctx *ctx);
+/* Tells the kernel that these bytes will not be read again soon: large copies leave the page cache
+ * to others. Only a hint; what is not synced yet stays. */
+void sb_file_forget(const struct sb_file *f, int64_t off, int64_t n);
 SB_MUST_CHECK sb_err sb_file_truncate(const struct sb_file *f, int64_t size, struct sb_errctx *ctx);
 /* Reserves blocks for [0, size) and makes the file that long; SB_E_NOSPACE. Where the file system
  * has no fallocate it only sets the length. */
@@ -60,6 +63,8 @@ SB_MUST_CHECK sb_err sb_file_size(const struct sb_file *f, int64_t *size, struct
 struct sb_file_stat {
     int64_t size, mtime_ms;
     bool is_dir, is_file, is_link; /* of the name itself: symlinks are not followed */
+    uint64_t device;               /* of the file system it lies on */
+    uint32_t owner;                /* user id */
 };
 SB_MUST_CHECK sb_err sb_file_stat(const char *path, struct sb_file_stat *out,
                                   struct sb_errctx *ctx);

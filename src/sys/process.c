@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,6 +66,16 @@ void sb_process_raise_fd_limit(void) {
     if (getrlimit(RLIMIT_NOFILE, &l) != 0) return;
     l.rlim_cur = l.rlim_max;
     setrlimit(RLIMIT_NOFILE, &l);
+}
+
+void sb_process_be_idle(void) {
+    enum { WHO_PROCESS = 1, CLASS_IDLE = 3, CLASS_SHIFT = 13 }; /* linux/ioprio.h */
+    setpriority(PRIO_PROCESS, 0, 19);
+    syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT);
+}
+
+bool sb_process_is_terminal(int fd) {
+    return isatty(fd) == 1;
 }
 
 void sb_process_path(char *to, size_t n) {

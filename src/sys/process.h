@@ -23,6 +23,12 @@ bool sb_process_be_child(const char *name, int64_t parent);
 /* As many open files as the system lets this process have. */
 void sb_process_raise_fd_limit(void);
 
+/* From now on this process yields to all others: lowest CPU priority, disk only when it is idle
+ * (where the disk's scheduler knows priorities). */
+void sb_process_be_idle(void);
+/* Whether a file descriptor is a terminal, that is, whether a person reads along. */
+bool sb_process_is_terminal(int fd);
+
 /* Path of this program's file; "" when it cannot be told. n >= 2. */
 void sb_process_path(char *to, size_t n);
 /* Name of this machine, "localhost" when it has none. */

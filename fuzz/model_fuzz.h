@@ -7,20 +7,24 @@
 #include "base/mem.h"
 #include "domain/native/spec.h"
 
-/* Rows of zeros, of large values and of NaN. */
+/* Rows of zeros, of large values, of small numbers (as categories are) and of NaN. */
 static inline void fuzz_evaluate(const struct sb_forest *f) {
     enum { ROWS = 9 };
-    float *x = sb_calloc((size_t)ROWS * f->nfeatures, sizeof *x);
+    const double values[ROWS] = {0, 3e38, -3e38, 0, NAN, -0.5, 1e-36, 31, 1e20};
+    size_t n = (size_t)ROWS * f->nfeatures;
+    double *wide = sb_calloc(n, sizeof *wide);
+    float *x = sb_calloc(n, sizeof *x);
     double *out = sb_calloc((size_t)ROWS * f->ngroups, sizeof *out);
-    for (size_t i = 0; i < f->nfeatures; i++) {
-        x[1 * f->nfeatures + i] = 3e38f;
-        x[2 * f->nfeatures + i] = -3e38f;
-        x[3 * f->nfeatures + i] = (float)i;
-        x[4 * f->nfeatures + i] = NAN;
+    for (size_t i = 0; i < n; i++) {
+        wide[i] = i / f->nfeatures == 3 ? (double)(i % f->nfeatures) : values[i / f->nfeatures];
+        x[i] = (float)wide[i];
     }
-    sb_forest_sum(f, x, 1, false, out);
-    sb_forest_sum(f, x, ROWS, true, out);
+    void *rows = f->wide ? (void *)wide : (void *)x;
+    (void)sb_forest_prepare(f, rows, ROWS);
+    sb_forest_sum(f, rows, 1, true, out);
+    sb_forest_sum(f, rows, ROWS, true, out);
     (void)sb_forest_finish(f, ROWS, out);
+    sb_free(wide);
     sb_free(x);
     sb_free(out);
 }

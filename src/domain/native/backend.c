@@ -1,7 +1,7 @@
 /* Serving an image: columns in, labels or values out, with the checks that the library makes.
  *
- * A value becomes a float once, the way numpy and XGBoost do it: from double or from a whole number
- * straight to float32, rounding to nearest. */
+ * Where the model compares floats a value becomes one once, the way numpy and XGBoost do it: from
+ * double or from a whole number straight to float32, rounding to nearest. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,8 @@ struct input {
     const struct native *m;
     struct sb_predict *p;
     size_t nrows;
-    float *rows;
+    float *rows; /* one of the two, by what the forest takes */
+    double *wide_rows;
     bool has_nan;
 };
 
@@ -64,15 +65,36 @@ static bool to_float(const struct sb_column *c, size_t i, float *out) {
     }
 }
 
+static bool to_double(const struct sb_column *c, size_t i, double *out) {
+    switch (c->type) {
+    case SB_DTYPE_BOOL: *out = c->b[i]; return true;
+    case SB_DTYPE_INT32: *out = c->i32[i]; return true;
+    case SB_DTYPE_INT64: *out = (double)c->i64[i]; return true;
+    case SB_DTYPE_FLOAT32: *out = (double)c->f32[i]; return true;
+    case SB_DTYPE_FLOAT64: *out = c->f64[i]; return true;
+    default: return false;
+    }
+}
+
+/* Value i of the column in the forest's precision. */
+static bool to_input(const struct sb_forest *f, const struct sb_column *c, size_t i, double *out) {
+    float v;
+    if (f->wide && !f->input.round32) return to_double(c, i, out);
+    if (!to_float(c, i, &v)) return false;
+    *out = (double)v;
+    return true;
+}
+
 /* The column's values into features [feature, feature + width) of all rows. */
 static sb_err fill(struct input *in, const struct sb_column *c, size_t feature) {
     const struct native_meta *m = &in->m->meta;
+    const struct sb_forest *f = &in->m->forest;
     for (size_t r = 0; r < in->nrows; r++) {
         for (size_t k = 0; k < c->width; k++) {
-            float v = 0;
+            double v = 0;
             if (c->null && c->null[r])
                 v = NAN;
-            else if (!to_float(c, r * c->width + k, &v))
+            else if (!to_input(f, c, r * c->width + k, &v))
                 return sb_fail_at(&in->p->ctx, SB_E_INVALID, (int64_t)r,
                                   "row %zu, feature \"%.*s\": a number is expected", r,
                                   SB_ARG(shown(in, c, feature + k)));
@@ -87,7 +109,10 @@ static sb_err fill(struct input *in, const struct sb_column *c, size_t feature) 
                                   "row %zu, feature \"%.*s\": infinity or a value too large for "
                                   "float32",
                                   r, SB_ARG(shown(in, c, feature + k)));
-            in->rows[r * m->nfeatures + feature + k] = v;
+            if (f->wide)
+                in->wide_rows[r * m->nfeatures + feature + k] = v;
+            else
+                in->rows[r * m->nfeatures + feature + k] = (float)v;
         }
     }
     return SB_OK;
@@ -132,8 +157,11 @@ static sb_err read_input(struct input *in) {
     in->nrows = b->nrows;
     size_t n;
     if (!sb_mul_ok(b->nrows, in->m->meta.nfeatures, &n)) return nomem(in->p);
-    in->rows = sb_arena_try_array(in->p->arena, n + 1, sizeof *in->rows);
-    if (!in->rows) return nomem(in->p);
+    if (in->m->forest.wide)
+        in->wide_rows = sb_arena_try_array(in->p->arena, n + 1, sizeof *in->wide_rows);
+    else
+        in->rows = sb_arena_try_array(in->p->arena, n + 1, sizeof *in->rows);
+    if (!in->rows && !in->wide_rows) return nomem(in->p);
     bool named = in->m->meta.features && !b->tensor;
     for (size_t i = 0; i < b->ncols && named; i++)
         if (b->cols[i].name.n == 0) named = false;
@@ -226,7 +254,9 @@ static sb_err compute(const struct native *m, struct sb_predict *p) {
     double *v = sb_arena_try_array(p->arena, n + 1, sizeof *v);
     struct sb_column *out = sb_arena_try_array(p->arena, 1, sizeof *out);
     if (!v || !out) return nomem(p);
-    sb_forest_sum(&m->forest, in.rows, in.nrows, in.has_nan, v);
+    void *rows = m->forest.wide ? (void *)in.wide_rows : (void *)in.rows;
+    if (sb_forest_prepare(&m->forest, rows, in.nrows)) in.has_nan = true;
+    sb_forest_sum(&m->forest, rows, in.nrows, in.has_nan, v);
     p->out = (struct sb_result){.nrows = in.nrows, .noutputs = 1, .outputs = out};
     if (by_sums(m->meta.answer)) SB_TRY(labels(m, p, v, m->forest.ngroups, out));
     size_t width = sb_forest_finish(&m->forest, in.nrows, v);

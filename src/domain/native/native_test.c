@@ -40,7 +40,9 @@ static struct native_spec stump(void) {
     static struct sb_str features[] = {{"age", 3}, {"income", 6}};
     static struct sb_str labels[] = {{"no", 2}, {"yes", 3}};
     static const struct sb_forest_ir_node nodes[] = {
-        {0.5, 1, 2, 1, true}, {0, -1, -1, 0, false}, {0, -1, -1, 0, false}};
+        {.threshold = 0.5, .left = 1, .right = 2, .feature = 1, .default_left = true},
+        {.left = -1, .right = -1},
+        {.left = -1, .right = -1}};
     static const double values[] = {0, 0, 0.75, 0.25, 0.125, 0.875}, base[] = {-0.0, -0.0};
     static struct sb_forest_ir_tree tree = {.nodes = nodes, .n = 3, .values = values};
     return (struct native_spec){

@@ -82,28 +82,6 @@ static sb_err read_nodes(struct reader *r, const struct sb_np_array *a,
     return SB_OK;
 }
 
-/* numpy's sum of n doubles that lie together (pairwise_sum, blocks of up to 128). */
-static double pairwise(const double *v, size_t n) {
-    if (n < 8) {
-        double s = 0; /* numpy starts with -0.0; counts are never negative zeros */
-        for (size_t i = 0; i < n; i++) s += v[i];
-        return s;
-    }
-    if (n > 128) {
-        size_t half = n / 2;
-        half -= half % 8;
-        return pairwise(v, half) + pairwise(v + half, n - half);
-    }
-    double s[8];
-    size_t i;
-    for (i = 0; i < 8; i++) s[i] = v[i];
-    for (; i + 8 <= n; i += 8)
-        for (size_t k = 0; k < 8; k++) s[k] += v[i + k];
-    double sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-    for (; i < n; i++) sum += v[i];
-    return sum;
-}
-
 static sb_err read_values(struct reader *r, const struct sb_np_array *a,
                           struct sb_forest_ir_tree *tree) {
     if (a->ndim != 3 || a->shape[0] != tree->n || a->shape[1] != 1 || a->shape[2] < r->width ||
@@ -117,7 +95,7 @@ static sb_err read_values(struct reader *r, const struct sb_np_array *a,
             if (!sb_np_get_double(a, i * a->shape[2] + k, &row[k]))
                 return native_damaged(r->j, "type of tree values");
         if (r->kind->classifier && r->j->version < 104) {
-            double sum = pairwise(row, r->width);
+            double sum = sb_forest_numpy_sum(row, r->width);
             for (uint32_t k = 0; k < r->width; k++) row[k] /= sum == 0 ? 1 : sum;
         }
     }
@@ -187,7 +165,7 @@ static sb_err read_forest(struct reader *r, const struct sb_pv *est) {
         SB_TRY(read_tree(r, list->seq.v[i], &ir->trees[i]));
     }
     r->j->out->meta.allow_nan = r->j->version >= 104 && tree_takes_nan(r, list->seq.v[0]);
-    ir->post = SB_FOREST_MEAN;
+    ir->divisor = ir->ntrees;
     return SB_OK;
 }
 

@@ -342,7 +342,8 @@ static sb_err read_params(struct reader *r) {
     r->num_class = (uint32_t)num_class;
     ir->ngroups = num_class > 1 ? r->num_class : 1;
     ir->width = 1;
-    ir->f32 = ir->strict = true;
+    ir->f32 = true;
+    ir->compare = SB_FOREST_LT32;
     ir->nfeatures = m->nfeatures = (uint32_t)num_feature;
     ir->post = r->objective->post;
     return read_base(r, p);

@@ -1,8 +1,8 @@
 /* Normal form -> sections of an image.
  *
  * Nodes of a tree are stored in breadth-first order, so that the first levels of a tree share cache
- * lines and a right child needs no index of its own. A threshold becomes the largest float for
- * which `x <= t` decides like the original comparison. */
+ * lines and a right child needs no index of its own. A threshold becomes the largest number of its
+ * type for which `x <= t` decides like the original comparison. */
 #include "engine/forest/ir.h"
 
 #include <math.h>
@@ -24,7 +24,9 @@ struct compiler {
     struct sb_image_writer *w;
     const struct sb_forest_ir *ir;
     struct sb_errctx *ctx;
+    bool wide;
     uint32_t left_bits;
+    uint32_t *set_first;     /* per set: its first word */
     uint32_t *queue, *level; /* of the largest tree */
     uint8_t *seen;
     struct sb_forest_tree *trees;
@@ -68,11 +70,50 @@ static sb_err tree_order(struct compiler *c, uint32_t t, uint32_t *count) {
     return SB_OK;
 }
 
+/* The threshold for `x <= t`. */
+static double threshold(const struct compiler *c, const struct sb_forest_ir_node *n) {
+    switch (c->ir->compare) {
+    case SB_FOREST_LT32: return (double)below((float)n->threshold);
+    case SB_FOREST_LE64: return n->threshold;
+    default: return (double)floor32(n->threshold);
+    }
+}
+
+static void add_narrow(struct compiler *c, const struct sb_forest_ir_node *n, uint32_t index,
+                       uint32_t left) {
+    struct sb_forest_node out = {INFINITY, UINT32_C(1) << 31 | index};
+    if (!is_leaf(n)) {
+        out.t = (float)threshold(c, n);
+        out.word = (uint32_t)n->default_left << 31 | n->feature << c->left_bits | left;
+    }
+    sb_buf_add(&c->w->out, &out, sizeof out);
+}
+
+static sb_err add_wide(struct compiler *c, uint32_t t, const struct sb_forest_ir_node *n,
+                       uint32_t index, uint32_t left) {
+    struct sb_forest_wide out = {{INFINITY}, SB_FOREST_WIDE_NAN_LEFT, index};
+    if (!is_leaf(n)) {
+        out.left = left;
+        out.word = (n->default_left ? SB_FOREST_WIDE_NAN_LEFT : 0) | n->feature;
+        if (n->test == SB_FOREST_ORDER) {
+            out.t = threshold(c, n);
+        } else {
+            if (n->set >= c->ir->nsets) return tree_fail(c, t, "no such set of categories");
+            out.set.first = c->set_first[n->set];
+            out.set.n = c->ir->sets[n->set].n;
+            out.word |= SB_FOREST_WIDE_SET;
+            if (n->test == SB_FOREST_SET_RIGHT) out.word |= SB_FOREST_WIDE_OTHERS;
+        }
+    }
+    sb_buf_add(&c->w->out, &out, sizeof out);
+    return SB_OK;
+}
+
 static sb_err add_nodes(struct compiler *c, uint32_t t) {
     const struct sb_forest_ir_tree *tree = &c->ir->trees[t];
     uint32_t count, next = 1;
     SB_TRY(tree_order(c, t, &count));
-    if (count > UINT32_C(1) << c->left_bits || c->nnodes + count > UINT32_MAX)
+    if ((!c->wide && count > UINT32_C(1) << c->left_bits) || c->nnodes + count > UINT32_MAX)
         return sb_fail(c->ctx, SB_E_UNSUPPORTED,
                        "tree %u has %u nodes on %u features, more than the native layout holds", t,
                        count, c->ir->nfeatures);
@@ -81,15 +122,29 @@ static sb_err add_nodes(struct compiler *c, uint32_t t) {
     c->trees[t].group = tree->group;
     for (uint32_t i = 0; i < count; i++) {
         const struct sb_forest_ir_node *n = &tree->nodes[c->queue[i]];
-        struct sb_forest_node out = {INFINITY, UINT32_C(1) << 31 | i};
-        if (!is_leaf(n)) {
-            out.t = c->ir->strict ? below((float)n->threshold) : floor32(n->threshold);
-            out.word = (uint32_t)n->default_left << 31 | n->feature << c->left_bits | next;
-            next += 2;
-        }
-        sb_buf_add(&c->w->out, &out, sizeof out);
+        if (c->wide)
+            SB_TRY(add_wide(c, t, n, i, next));
+        else
+            add_narrow(c, n, i, next);
+        if (!is_leaf(n)) next += 2;
     }
     c->nnodes += count;
+    return SB_OK;
+}
+
+/* Before the nodes, which point into it. */
+static sb_err add_sets(struct compiler *c) {
+    uint64_t n = 0;
+    if (c->ir->nsets == 0) return SB_OK;
+    sb_image_begin(c->w, SB_IMAGE_SETS);
+    for (uint32_t i = 0; i < c->ir->nsets; i++) {
+        const struct sb_forest_ir_set *s = &c->ir->sets[i];
+        if (n + s->n > UINT32_MAX)
+            return sb_fail(c->ctx, SB_E_UNSUPPORTED, "more categories than the layout holds");
+        c->set_first[i] = (uint32_t)n;
+        sb_buf_add(&c->w->out, s->words, s->n * sizeof *s->words);
+        n += s->n;
+    }
     return SB_OK;
 }
 
@@ -138,9 +193,30 @@ static void add_u32(struct sb_buf *b, uint32_t v) {
     sb_buf_add(b, &v, sizeof v);
 }
 
+/* FOREST: what describes the ensemble; layout in docs/formats/model-image.md. */
+static void add_head(struct compiler *c) {
+    const struct sb_forest_ir *ir = c->ir;
+    struct sb_buf *out = &c->w->out;
+    const double divisor = ir->divisor == 0 ? 1 : ir->divisor;
+    sb_image_begin(c->w, SB_IMAGE_FOREST);
+    add_u32(out, ir->nfeatures);
+    add_u32(out, ir->ntrees);
+    add_u32(out, ir->ngroups);
+    add_u32(out, ir->width);
+    add_u32(out, c->left_bits);
+    add_u32(out, ir->f32);
+    add_u32(out, ir->post);
+    add_u32(out, (uint32_t)c->wide | (uint32_t)ir->input.round32 << 1 |
+                     (uint32_t)ir->input.tiny_is_zero << 2 | (uint32_t)ir->input.has_missing << 3);
+    sb_buf_add(out, ir->post_param, sizeof ir->post_param);
+    sb_buf_add(out, &divisor, sizeof divisor);
+    sb_buf_add(out, &ir->input.missing, sizeof ir->input.missing);
+}
+
 static sb_err add_all(struct compiler *c) {
     const struct sb_forest_ir *ir = c->ir;
     struct sb_buf *out = &c->w->out;
+    SB_TRY(add_sets(c));
     sb_image_begin(c->w, SB_IMAGE_NODES);
     for (uint32_t t = 0; t < ir->ntrees; t++) SB_TRY(add_nodes(c, t));
     sb_image_begin(c->w, SB_IMAGE_TREES);
@@ -154,15 +230,11 @@ static sb_err add_all(struct compiler *c) {
     SB_TRY(add_values(c));
     sb_image_begin(c->w, SB_IMAGE_BASE);
     sb_buf_add(out, ir->base, ir->ngroups * sizeof *ir->base);
-    sb_image_begin(c->w, SB_IMAGE_FOREST);
-    add_u32(out, ir->nfeatures);
-    add_u32(out, ir->ntrees);
-    add_u32(out, ir->ngroups);
-    add_u32(out, ir->width);
-    add_u32(out, c->left_bits);
-    add_u32(out, ir->f32);
-    add_u32(out, ir->post);
-    add_u32(out, 0);
+    if (ir->input.rules) {
+        sb_image_begin(c->w, SB_IMAGE_RULES);
+        sb_buf_add(out, ir->input.rules, ir->nfeatures);
+    }
+    add_head(c);
     return sb_buf_err(out);
 }
 
@@ -181,12 +253,22 @@ static sb_err check_shape(const struct sb_forest_ir *ir, struct sb_errctx *ctx, 
     return SB_OK;
 }
 
+bool sb_forest_ir_wide(const struct sb_forest_ir *ir) {
+    if (ir->compare == SB_FOREST_LE64) return true;
+    for (uint32_t t = 0; t < ir->ntrees; t++)
+        for (uint32_t i = 0; i < ir->trees[t].n; i++)
+            if (!is_leaf(&ir->trees[t].nodes[i]) && ir->trees[t].nodes[i].test != SB_FOREST_ORDER)
+                return true;
+    return false;
+}
+
 sb_err sb_forest_compile(struct sb_image_writer *w, const struct sb_forest_ir *ir,
                          struct sb_errctx *ctx) {
     uint32_t largest = 1;
     SB_TRY(check_shape(ir, ctx, &largest));
     SB_ASSERT(ir->width == 1 || ir->width == ir->ngroups);
-    struct compiler c = {.w = w, .ir = ir, .ctx = ctx};
+    SB_ASSERT(!ir->f32 || ir->divisor == 0);
+    struct compiler c = {.w = w, .ir = ir, .ctx = ctx, .wide = sb_forest_ir_wide(ir)};
     uint32_t feature_bits = 0;
     while (UINT32_C(1) << feature_bits < ir->nfeatures) feature_bits++;
     c.left_bits = 31 - feature_bits;
@@ -194,32 +276,43 @@ sb_err sb_forest_compile(struct sb_image_writer *w, const struct sb_forest_ir *i
     c.level = sb_try_alloc(largest * sizeof *c.level);
     c.seen = sb_try_alloc(largest);
     c.trees = sb_try_alloc(((size_t)ir->ntrees + 1) * sizeof *c.trees);
+    c.set_first = sb_try_alloc(((size_t)ir->nsets + 1) * sizeof *c.set_first);
     sb_err err = SB_E_NOMEM;
-    if (c.queue && c.level && c.seen && c.trees) err = add_all(&c);
+    if (c.queue && c.level && c.seen && c.trees && c.set_first) err = add_all(&c);
     sb_free(c.queue);
     sb_free(c.level);
     sb_free(c.seen);
     sb_free(c.trees);
+    sb_free(c.set_first);
     if (err) return sb_fail(ctx, err, "model image: %s", sb_err_text(err));
     return SB_OK;
 }
 
-void sb_forest_ir_sum(const struct sb_forest_ir *ir, const float *x, double *sums) {
+static bool in_set(const struct sb_forest_ir_set *s, double x) {
+    if (!(x >= 0 && x < 32.0 * s->n)) return false;
+    uint32_t category = (uint32_t)x;
+    return s->words[category / 32] >> category % 32 & 1;
+}
+
+static bool goes_left(const struct sb_forest_ir *ir, const struct sb_forest_ir_node *n, double x) {
+    if (isnan(x)) return n->default_left;
+    if (n->test == SB_FOREST_SET_LEFT) return in_set(&ir->sets[n->set], x);
+    if (n->test == SB_FOREST_SET_RIGHT) return !in_set(&ir->sets[n->set], x);
+    if (ir->compare == SB_FOREST_LT32) return (float)x < (float)n->threshold;
+    return x <= n->threshold;
+}
+
+void sb_forest_ir_sum(const struct sb_forest_ir *ir, const void *x, double *sums) {
+    const bool wide = sb_forest_ir_wide(ir);
     for (uint32_t g = 0; g < ir->ngroups; g++) sums[g] = ir->base[g];
     for (uint32_t t = 0; t < ir->ntrees; t++) {
         const struct sb_forest_ir_tree *tree = &ir->trees[t];
         uint32_t at = 0;
         while (!is_leaf(&tree->nodes[at])) {
             const struct sb_forest_ir_node *n = &tree->nodes[at];
-            float v = x[n->feature];
-            bool left;
-            if (isnan(v))
-                left = n->default_left;
-            else if (ir->strict)
-                left = v < (float)n->threshold;
-            else
-                left = (double)v <= n->threshold;
-            at = (uint32_t)(left ? n->left : n->right);
+            double v =
+                wide ? ((const double *)x)[n->feature] : (double)((const float *)x)[n->feature];
+            at = (uint32_t)(goes_left(ir, n, v) ? n->left : n->right);
         }
         for (uint32_t k = 0; k < ir->width; k++) {
             double *sum = &sums[ir->width > 1 ? k : tree->group];

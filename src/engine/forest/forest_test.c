@@ -19,8 +19,16 @@ struct shape {
     const char *name;
     uint32_t ntrees, nfeatures, ngroups;
     uint32_t depth; /* most */
-    bool strict, f32, wide;
+    enum sb_forest_compare compare;
+    bool f32, vectors; /* vectors: leaves of ngroups values */
+    uint32_t nsets;    /* 0: no categories */
 };
+
+#define LEAF                                                                                       \
+    { .left = -1, .right = -1 }
+/* An inner node on feature f. */
+#define SPLIT(t, l, r, f)                                                                          \
+    { .threshold = (t), .left = (l), .right = (r), .feature = (f) }
 
 static double uniform(struct sb_rng *r) {
     return (double)(sb_rng_next(r) >> 11) / 9007199254740992.0;
@@ -51,6 +59,10 @@ static void grow(struct sb_arena *a, struct sb_rng *r, const struct shape *s, ui
         n[i].threshold = some_threshold(r);
         n[i].feature = (uint32_t)(sb_rng_next(r) % s->nfeatures);
         n[i].default_left = sb_rng_next(r) & 1;
+        if (s->nsets && sb_rng_next(r) % 3 == 0) {
+            n[i].test = sb_rng_next(r) & 1 ? SB_FOREST_SET_LEFT : SB_FOREST_SET_RIGHT;
+            n[i].set = (uint32_t)(sb_rng_next(r) % s->nsets);
+        }
         uint32_t swap = (uint32_t)(sb_rng_next(r) & 1);
         n[i].left = (int32_t)(count + swap);
         n[i].right = (int32_t)(count + !swap);
@@ -60,35 +72,51 @@ static void grow(struct sb_arena *a, struct sb_rng *r, const struct shape *s, ui
     *t = (struct sb_forest_ir_tree){.nodes = n, .n = count, .values = v};
 }
 
+static void make_sets(struct sb_arena *a, struct sb_rng *r, const struct shape *s,
+                      struct sb_forest_ir *ir) {
+    struct sb_forest_ir_set *sets = sb_arena_zalloc(a, (s->nsets + 1) * sizeof *sets);
+    for (uint32_t i = 0; i < s->nsets; i++) {
+        sets[i].n = i % 4; /* also an empty one */
+        uint32_t *words = sb_arena_zalloc(a, 4 * sizeof *words);
+        for (uint32_t k = 0; k < sets[i].n; k++) words[k] = (uint32_t)sb_rng_next(r);
+        sets[i].words = words;
+    }
+    ir->sets = sets;
+    ir->nsets = s->nsets;
+}
+
 static void make_ir(struct sb_arena *a, struct sb_rng *r, const struct shape *s,
                     struct sb_forest_ir *ir) {
     *ir = (struct sb_forest_ir){.nfeatures = s->nfeatures,
                                 .ntrees = s->ntrees,
-                                .strict = s->strict,
+                                .compare = s->compare,
                                 .f32 = s->f32,
                                 .ngroups = s->ngroups,
-                                .width = s->wide ? s->ngroups : 1};
+                                .width = s->vectors ? s->ngroups : 1};
     ir->trees = sb_arena_zalloc(a, (s->ntrees + 1) * sizeof *ir->trees);
     double *base = sb_arena_zalloc(a, s->ngroups * sizeof *base);
     for (uint32_t g = 0; g < s->ngroups; g++) base[g] = (double)(float)(uniform(r) - 0.5);
     ir->base = base;
+    make_sets(a, r, s, ir);
     for (uint32_t t = 0; t < s->ntrees; t++) {
         grow(a, r, s, ir->width, &ir->trees[t]);
-        ir->trees[t].group = s->wide ? 0 : t % s->ngroups;
+        ir->trees[t].group = s->vectors ? 0 : t % s->ngroups;
     }
 }
 
-/* Thresholds, their float neighbours, odd values, NaN. */
-static float some_value(struct sb_rng *r, const struct sb_forest_ir *ir) {
+/* Thresholds, their neighbours (as floats where rows are), categories, odd values, NaN. */
+static double some_value(struct sb_rng *r, const struct sb_forest_ir *ir) {
     uint64_t k = sb_rng_next(r) % 12;
     if (k == 0) return NAN;
-    if (k < 3 || ir->ntrees == 0) return (float)odd[sb_rng_next(r) % SB_COUNT(odd)];
+    if (k < 3 || ir->ntrees == 0) return odd[sb_rng_next(r) % SB_COUNT(odd)];
+    if (k < 6 && ir->nsets) return (double)(sb_rng_next(r) % 400) / 3 - 3;
     const struct sb_forest_ir_tree *t = &ir->trees[sb_rng_next(r) % ir->ntrees];
-    float at = (float)t->nodes[sb_rng_next(r) % t->n].threshold;
-    if (k < 5) return at;
-    if (k < 7) return nextafterf(at, INFINITY);
-    if (k < 9) return nextafterf(at, -INFINITY);
-    return (float)(uniform(r) * 4 - 2);
+    double at = t->nodes[sb_rng_next(r) % t->n].threshold,
+           side = sb_rng_next(r) & 1 ? 1e300 : -1e300;
+    if (k < 6) return at;
+    if (k < 8) return nextafter(at, side);
+    if (k < 10) return (double)nextafterf((float)at, side > 0 ? INFINITY : -INFINITY);
+    return uniform(r) * 4 - 2;
 }
 
 static sb_err open_ir(struct sb_image_writer *w, const struct sb_forest_ir *ir, struct sb_forest *f,
@@ -108,16 +136,22 @@ static void compare(const struct shape *s, const struct sb_forest_ir *ir, struct
     struct sb_forest f = {0};
     struct sb_errctx ctx = {0};
     if (open_ir(&w, ir, &f, &ctx) != SB_OK) fail_msg("%s: %s", s->name, ctx.msg);
-    float *x = sb_calloc(nrows * s->nfeatures + 1, sizeof *x);
+    const size_t n = nrows * s->nfeatures;
+    float *x = sb_calloc(n + 1, sizeof *x);
+    double *wide = sb_calloc(n + 1, sizeof *wide);
     double *got = sb_calloc(nrows * s->ngroups + 1, sizeof *got);
     double *want = sb_calloc(s->ngroups, sizeof *want);
-    for (size_t i = 0; i < nrows * s->nfeatures; i++) {
-        x[i] = some_value(r, ir);
-        if (isnan(x[i]) && !nan_allowed) x[i] = 1;
+    for (size_t i = 0; i < n; i++) {
+        wide[i] = some_value(r, ir);
+        if (isnan(wide[i]) && !nan_allowed) wide[i] = 1;
+        x[i] = (float)wide[i];
+        if (ir->compare != SB_FOREST_LE64) wide[i] = (double)x[i];
     }
-    sb_forest_sum(&f, x, nrows, nan_allowed, got);
+    assert_int_equal(f.wide, sb_forest_ir_wide(ir));
+    sb_forest_sum(&f, f.wide ? (void *)wide : (void *)x, nrows, nan_allowed, got);
     for (size_t i = 0; i < nrows; i++) {
-        sb_forest_ir_sum(ir, x + i * s->nfeatures, want);
+        size_t at = i * s->nfeatures;
+        sb_forest_ir_sum(ir, f.wide ? (void *)(wide + at) : (void *)(x + at), want);
         if (memcmp(want, got + i * s->ngroups, s->ngroups * sizeof *want) != 0)
             fail_msg("%s: row %zu of %zu differs: %a, not %a", s->name, i, nrows,
                      got[i * s->ngroups], want[0]);
@@ -125,26 +159,38 @@ static void compare(const struct shape *s, const struct sb_forest_ir *ir, struct
     sb_forest_close(&f);
     sb_image_writer_fini(&w);
     sb_free(x);
+    sb_free(wide);
     sb_free(got);
     sb_free(want);
 }
 
+#define SKL SB_FOREST_LE32
+#define XGB SB_FOREST_LT32
+#define LGB SB_FOREST_LE64
+
 static void kernels_equal_the_plain_evaluator(void **state) {
     (void)state;
     static const struct shape shapes[] = {
-        {"no trees", 0, 2, 3, 0, true, true, false},
-        {"one leaf", 1, 1, 1, 0, false, false, false},
-        {"one feature", 5, 1, 1, 6, false, false, false},
-        {"seven trees", 7, 3, 1, 5, true, true, false},
-        {"eight trees", 8, 3, 1, 5, true, true, false},
-        {"nine trees", 9, 3, 1, 5, true, true, false},
-        {"three groups", 30, 5, 3, 4, true, true, false},
-        {"doubles", 17, 5, 1, 7, false, false, false},
-        {"wide leaves", 17, 5, 4, 7, false, false, true},
-        {"two classes", 33, 300, 2, 9, false, false, true},
-        {"wide float", 10, 4, 5, 5, true, true, true},
-        {"deep", 12, 6, 1, 40, false, false, false},
-        {"many groups", 40, 4, 400, 3, true, true, false},
+        {"no trees", 0, 2, 3, 0, XGB, true, false, 0},
+        {"one leaf", 1, 1, 1, 0, SKL, false, false, 0},
+        {"one feature", 5, 1, 1, 6, SKL, false, false, 0},
+        {"seven trees", 7, 3, 1, 5, XGB, true, false, 0},
+        {"eight trees", 8, 3, 1, 5, XGB, true, false, 0},
+        {"nine trees", 9, 3, 1, 5, XGB, true, false, 0},
+        {"three groups", 30, 5, 3, 4, XGB, true, false, 0},
+        {"doubles", 17, 5, 1, 7, SKL, false, false, 0},
+        {"wide leaves", 17, 5, 4, 7, SKL, false, true, 0},
+        {"two classes", 33, 300, 2, 9, SKL, false, true, 0},
+        {"wide float", 10, 4, 5, 5, XGB, true, true, 0},
+        {"deep", 12, 6, 1, 40, SKL, false, false, 0},
+        {"many groups", 40, 4, 400, 3, XGB, true, false, 0},
+        {"double thresholds", 21, 5, 1, 8, LGB, false, false, 0},
+        {"double thresholds, one leaf", 3, 5, 1, 0, LGB, false, false, 0},
+        {"double thresholds, groups", 21, 5, 3, 8, LGB, false, false, 0},
+        {"double thresholds, wide leaves", 9, 5, 3, 30, LGB, false, true, 0},
+        {"categories", 21, 5, 1, 8, LGB, false, false, 9},
+        {"float categories", 21, 5, 2, 8, XGB, true, false, 9},
+        {"float categories, wide leaves", 21, 5, 2, 8, XGB, true, true, 3},
     };
     static const size_t rows[] = {1, 2, 7, 8, 9, 15, 16, 127, 128, 129, 300};
     struct sb_rng r;
@@ -166,18 +212,17 @@ static void thresholds_decide_like_the_original(void **state) {
     (void)state;
     struct sb_rng r;
     sb_rng_seed(&r, 7);
-    for (int strict = 0; strict < 2; strict++) {
+    for (int how = SB_FOREST_LE32; how <= SB_FOREST_LE64; how++) {
         for (size_t i = 0; i < 2000; i++) {
             double t = i < SB_COUNT(odd) ? odd[i] : some_threshold(&r);
-            struct sb_forest_ir_node n[3] = {
-                {t, 1, 2, 0, false}, {0, -1, -1, 0, 0}, {0, -1, -1, 0, 0}};
+            struct sb_forest_ir_node n[3] = {{.threshold = t, .left = 1, .right = 2}, LEAF, LEAF};
             const double v[3] = {0, 1, 2}, base = 0;
             struct sb_forest_ir_tree tree = {.nodes = n, .n = 3, .values = v};
             struct sb_forest_ir ir = {.nfeatures = 1,
                                       .ntrees = 1,
                                       .trees = &tree,
-                                      .strict = strict,
-                                      .f32 = strict,
+                                      .compare = (enum sb_forest_compare)how,
+                                      .f32 = how == SB_FOREST_LT32,
                                       .width = 1,
                                       .ngroups = 1,
                                       .base = &base};
@@ -191,19 +236,24 @@ static void thresholds_decide_like_the_original(void **state) {
 
 static void broken_ensembles_do_not_compile(void **state) {
     (void)state;
-    const struct sb_forest_ir_node leaf = {0, -1, -1, 0, false};
+    const struct sb_forest_ir_node leaf = LEAF;
     const struct {
         const char *name;
         struct sb_forest_ir_node nodes[3];
         uint32_t n, nfeatures;
         sb_err err;
     } rows[] = {
-        {"child out of range", {{0, 1, 9, 0, 0}, leaf, leaf}, 3, 1, SB_E_CORRUPT},
-        {"only one child", {{0, 1, -1, 0, 0}, leaf, leaf}, 3, 1, SB_E_CORRUPT},
-        {"its own child", {{0, 0, 1, 0, 0}, leaf, leaf}, 3, 1, SB_E_CORRUPT},
-        {"a child reached twice", {{0, 1, 1, 0, 0}, leaf, leaf}, 3, 1, SB_E_CORRUPT},
-        {"a cycle", {{0, 1, 2, 0, 0}, {0, 0, 2, 0, 0}, leaf}, 3, 1, SB_E_CORRUPT},
-        {"feature out of range", {{0, 1, 2, 1, 0}, leaf, leaf}, 3, 1, SB_E_CORRUPT},
+        {"child out of range", {SPLIT(0, 1, 9, 0), leaf, leaf}, 3, 1, SB_E_CORRUPT},
+        {"only one child", {SPLIT(0, 1, -1, 0), leaf, leaf}, 3, 1, SB_E_CORRUPT},
+        {"its own child", {SPLIT(0, 0, 1, 0), leaf, leaf}, 3, 1, SB_E_CORRUPT},
+        {"a child reached twice", {SPLIT(0, 1, 1, 0), leaf, leaf}, 3, 1, SB_E_CORRUPT},
+        {"a cycle", {SPLIT(0, 1, 2, 0), SPLIT(0, 0, 2, 0), leaf}, 3, 1, SB_E_CORRUPT},
+        {"feature out of range", {SPLIT(0, 1, 2, 1), leaf, leaf}, 3, 1, SB_E_CORRUPT},
+        {"no such set",
+         {{.set = 0, .left = 1, .right = 2, .test = SB_FOREST_SET_LEFT}, leaf, leaf},
+         3,
+         1,
+         SB_E_CORRUPT},
         {"no nodes", {leaf, leaf, leaf}, 0, 1, SB_E_CORRUPT},
         {"no features", {leaf, leaf, leaf}, 1, 0, SB_E_UNSUPPORTED},
         {"nodes nobody reaches are dropped", {leaf, leaf, leaf}, 3, 1, SB_OK},
@@ -252,7 +302,7 @@ static void a_chain_may_be_deep_but_not_endless(void **state) {
 /* ---- the loader ---- */
 
 static void small_forest(struct sb_arena *a, struct sb_image_writer *w, struct sb_str *file) {
-    static const struct shape s = {"small", 3, 2, 2, 3, false, false, true};
+    static const struct shape s = {"small", 3, 2, 2, 3, SB_FOREST_LE32, false, true, 0};
     struct sb_rng r;
     struct sb_forest_ir ir;
     sb_rng_seed(&r, 3);
@@ -309,12 +359,13 @@ static void every_truncation_is_found(void **state) {
 
 /* The ensemble in tests/golden/model-image-1/forest.img. */
 static void golden_ir(struct sb_forest_ir *ir) {
-    static const struct sb_forest_ir_node a[] = {{0.1, 2, 1, 1, true},
-                                                 {-3, 3, 4, 0, false},
-                                                 {0, -1, -1, 0, false},
-                                                 {0, -1, -1, 0, false},
-                                                 {0, -1, -1, 0, false}},
-                                          b[] = {{0, -1, -1, 0, false}};
+    static const struct sb_forest_ir_node a[] =
+        {{.threshold = 0.1, .left = 2, .right = 1, .feature = 1, .default_left = true},
+         SPLIT(-3, 3, 4, 0),
+         LEAF,
+         LEAF,
+         LEAF},
+                                          b[] = {LEAF};
     static const double values_a[] = {0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 0.1, 0.2, 0.3},
                         values_b[] = {0.5, 0.25, 0.125}, base[3] = {0};
     static struct sb_forest_ir_tree trees[] = {{.nodes = a, .n = 5, .values = values_a},
@@ -328,19 +379,53 @@ static void golden_ir(struct sb_forest_ir *ir) {
                                 .post = SB_FOREST_MEAN};
 }
 
+/* And in tests/golden/model-image-2: everything that version 2 added. */
+static void golden_ir_2(struct sb_forest_ir *ir) {
+    static const struct sb_forest_ir_node a[] = {
+        {.threshold = 0.1, .left = 1, .right = 2, .feature = 1, .default_left = true},
+        {.set = 1, .left = 3, .right = 4, .test = SB_FOREST_SET_RIGHT},
+        LEAF,
+        LEAF,
+        LEAF};
+    static const double values[] = {0, 0, 1, 2, 4}, base[1] = {0.5};
+    static const uint32_t few[] = {1U << 3}, many[] = {1U << 0 | 1U << 31, 1U << 1};
+    static const struct sb_forest_ir_set sets[] = {{few, 1}, {many, 2}};
+    static const uint8_t rules[2] = {SB_FOREST_FRACTION_IS_0, SB_FOREST_ZERO_MISSING};
+    static struct sb_forest_ir_tree tree = {.nodes = a, .n = 5, .values = values};
+    *ir = (struct sb_forest_ir){
+        .nfeatures = 2,
+        .ntrees = 1,
+        .trees = &tree,
+        .sets = sets,
+        .nsets = 2,
+        .compare = SB_FOREST_LE64,
+        .width = 1,
+        .ngroups = 1,
+        .base = base,
+        .divisor = 2,
+        .post = SB_FOREST_LOGISTIC64,
+        .post_param = {0.5},
+        .input = {.tiny_is_zero = true, .has_missing = true, .missing = -1, .rules = rules}};
+}
+
+static void open_golden(struct sb_forest *f, const char *path, struct sb_str *file) {
+    static char bytes[8192];
+    FILE *in = fopen(path, "rb");
+    if (!in) fail_msg("run from the top of the source tree");
+    size_t n = fread(bytes, 1, sizeof bytes, in);
+    fclose(in);
+    struct sb_image img;
+    struct sb_errctx ctx = {0};
+    *file = sb_str_make(bytes, n);
+    if (sb_image_open(&img, *file, &ctx) != SB_OK || sb_forest_open(f, &img, &ctx) != SB_OK)
+        fail_msg("%s: %s", path, ctx.msg);
+}
+
 static void image_of_version_1_still_opens(void **state) {
     (void)state;
-    static char bytes[8192];
-    FILE *file = fopen("tests/golden/model-image-1/forest.img", "rb");
-    if (!file) fail_msg("run from the top of the source tree");
-    size_t n = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
-    struct sb_image img;
     struct sb_forest f;
-    struct sb_errctx ctx = {0};
-    if (sb_image_open(&img, sb_str_make(bytes, n), &ctx) != SB_OK ||
-        sb_forest_open(&f, &img, &ctx) != SB_OK)
-        fail_msg("%s", ctx.msg);
+    struct sb_str file;
+    open_golden(&f, "tests/golden/model-image-1/forest.img", &file);
     const float rows[] = {0, 0.1f, 0, 0.05f, -3, 1, -2, NAN};
     const double want[4][3] = {
         {0.1 + 0.5, 0.2 + 0.25, 0.3 + 0.125}, /* 0.1f is above 0.1 */
@@ -349,23 +434,77 @@ static void image_of_version_1_still_opens(void **state) {
         {1.5, 2.25, 3.125},
     };
     double got[12];
+    struct sb_forest_ir ir;
+    golden_ir(&ir);
     sb_forest_sum(&f, rows, 4, true, got);
     assert_memory_equal(got, want, sizeof got);
+    for (int i = 0; i < 4; i++) {
+        sb_forest_ir_sum(&ir, rows + 2 * i, got);
+        assert_memory_equal(got, want[i], sizeof want[i]);
+    }
+    /* the mean over two trees */
+    double half[3] = {1, 2, 5};
+    assert_int_equal(sb_forest_finish(&f, 1, half), 3);
+    assert_true(half[0] == 0.5 && half[1] == 1 && half[2] == 2.5);
     sb_forest_close(&f);
-    /* and this version still writes it */
+}
+
+static void image_of_version_2_opens_and_is_still_written(void **state) {
+    (void)state;
+    struct sb_forest f;
     struct sb_forest_ir ir;
     struct sb_image_writer w;
-    struct sb_str again;
-    golden_ir(&ir);
+    struct sb_str file, again;
+    golden_ir_2(&ir);
     sb_image_writer_init(&w, IMAGE_MAX);
     assert_int_equal(sb_forest_compile(&w, &ir, NULL), SB_OK);
     assert_int_equal(sb_image_finish(&w, &again), SB_OK);
-    assert_int_equal(again.n, n);
-    assert_memory_equal(again.p, bytes, n);
+    open_golden(&f, "tests/golden/model-image-2/forest.img", &file);
+    /* categories 0, 31 and 33 go right, to 4; feature 1 above 0.1 to 1; -1 and 0 are missing */
+    double rows[] = {0, 0.05, -0.5, 0.05, 33.9, 0.1, 32, -3, 64, 0, 7, 0.2, -1, -1};
+    const double want[] = {4.5, 4.5, 4.5, 2.5, 2.5, 1.5, 4.5};
+    double got[7];
+    assert_true(sb_forest_prepare(&f, rows, 7));
+    assert_true(isnan(rows[9]) && isnan(rows[12]) && rows[2] == 0);
+    sb_forest_sum(&f, rows, 7, true, got);
+    assert_memory_equal(got, want, sizeof got);
+    assert_int_equal(sb_forest_finish(&f, 7, got), 1);
+    assert_true(got[0] == 1 / (1 + exp(-0.5 * (4.5 / 2))));
+    sb_forest_close(&f);
+    assert_int_equal(again.n, file.n);
+    assert_memory_equal(again.p, file.p, file.n);
     sb_image_writer_fini(&w);
 }
 
+static void wide_forest(struct sb_arena *a, struct sb_image_writer *w, struct sb_str *file) {
+    struct sb_forest_ir ir;
+    (void)a;
+    golden_ir_2(&ir);
+    sb_image_writer_init(w, IMAGE_MAX);
+    assert_int_equal(sb_forest_compile(w, &ir, NULL), SB_OK);
+    assert_int_equal(sb_image_finish(w, file), SB_OK);
+}
+
 /* Changes a field behind the checksums' back: the loader must still not believe it. */
+static void
+expect_lie_found(void (*make)(struct sb_arena *, struct sb_image_writer *, struct sb_str *),
+                 const char *name, enum sb_image_section section, size_t offset, uint32_t value) {
+    struct sb_arena a;
+    struct sb_image_writer w;
+    struct sb_str file;
+    struct sb_image img;
+    struct sb_forest f;
+    sb_arena_init(&a, SIZE_MAX);
+    make(&a, &w, &file);
+    assert_int_equal(sb_image_open(&img, file, NULL), SB_OK);
+    size_t at = (size_t)(img.section[section].p - file.p) + offset;
+    memcpy(w.out.p + at, &value, 4);
+    sb_err err = sb_forest_open(&f, &img, NULL);
+    if (err != SB_E_CORRUPT) fail_msg("%s: %s", name, sb_err_name(err));
+    sb_image_writer_fini(&w);
+    sb_arena_fini(&a);
+}
+
 static void lies_under_good_checksums_are_found(void **state) {
     (void)state;
     const struct {
@@ -390,23 +529,34 @@ static void lies_under_good_checksums_are_found(void **state) {
         {"group", SB_IMAGE_TREES, 12, 2},
         {"left child of the root", SB_IMAGE_NODES, 4, 3},
         {"root becomes a leaf", SB_IMAGE_NODES, 4, UINT32_C(1) << 31},
+        {"flags", SB_IMAGE_FOREST, 28, 16},
+        {"no divisor", SB_IMAGE_FOREST, 32 + 16 + 4, 0},
     };
-    for (size_t i = 0; i < SB_COUNT(rows); i++) {
-        struct sb_arena a;
-        struct sb_image_writer w;
-        struct sb_str file;
-        struct sb_image img;
-        struct sb_forest f;
-        sb_arena_init(&a, SIZE_MAX);
-        small_forest(&a, &w, &file);
-        assert_int_equal(sb_image_open(&img, file, NULL), SB_OK);
-        size_t at = (size_t)(img.section[rows[i].section].p - file.p) + rows[i].offset;
-        memcpy(w.out.p + at, &rows[i].value, 4);
-        sb_err err = sb_forest_open(&f, &img, NULL);
-        if (err != SB_E_CORRUPT) fail_msg("%s: %s", rows[i].name, sb_err_name(err));
-        sb_image_writer_fini(&w);
-        sb_arena_fini(&a);
-    }
+    for (size_t i = 0; i < SB_COUNT(rows); i++)
+        expect_lie_found(small_forest, rows[i].name, rows[i].section, rows[i].offset,
+                         rows[i].value);
+}
+
+static void lies_in_wide_nodes_are_found(void **state) {
+    (void)state;
+    const struct {
+        const char *name;
+        enum sb_image_section section;
+        size_t offset;
+        uint32_t value;
+    } rows[] = {
+        {"narrow", SB_IMAGE_FOREST, 28, 0},
+        {"feature", SB_IMAGE_NODES, 8, 2},
+        {"unknown flag", SB_IMAGE_NODES, 8, UINT32_C(1) << 28},
+        {"a threshold of others", SB_IMAGE_NODES, 8, SB_FOREST_WIDE_OTHERS},
+        {"set behind the end", SB_IMAGE_NODES, 16, 4},
+        {"set over the end", SB_IMAGE_NODES, 20, 3},
+        {"huge set", SB_IMAGE_NODES, 20, UINT32_MAX},
+        {"left child", SB_IMAGE_NODES, 12, 3},
+        {"leaf that is not one", SB_IMAGE_NODES, 32 + 8, 0},
+    };
+    for (size_t i = 0; i < SB_COUNT(rows); i++)
+        expect_lie_found(wide_forest, rows[i].name, rows[i].section, rows[i].offset, rows[i].value);
 }
 
 /* ---- transforms ---- */
@@ -420,15 +570,22 @@ static void transforms_are_the_libraries(void **state) {
         size_t left;
     } rows[] = {
         {SB_FOREST_IDENTITY, {1, 2, 3}, {1, 2, 3}, 3},
-        {SB_FOREST_MEAN, {1, 2, 4}, {0.25, 0.5, 1}, 3},
         {SB_FOREST_SIGMOID, {0, 200, -200}, {0.5, 1, 0x1.8p-128}, 3},
         {SB_FOREST_EXP, {0, 1, 0}, {1, 0x1.5bf0a8p+1, 1}, 3},
         {SB_FOREST_ARGMAX, {1, 3, 3}, {1, 3, 3}, 1},
         {SB_FOREST_HINGE, {0, 0.5, -1}, {0, 1, 0}, 3},
         {SB_FOREST_SOFTMAX, {0, 0, 0}, {0x1.555556p-2, 0x1.555556p-2, 0x1.555556p-2}, 3},
+        {SB_FOREST_LOGISTIC64, {0, 1e3, -1e3}, {0.5, 1, 0}, 3},
+        {SB_FOREST_EXP64, {0, -1e3, 1e3}, {1, 0, INFINITY}, 3},
+        {SB_FOREST_SOFTMAX64, {1, 1, -1e3}, {0.5, 0.5, 0}, 3},
+        {SB_FOREST_SOFTMAX_PAIR, {-1e3, 1, 1}, {0, 0.5, 0.5}, 3},
+        {SB_FOREST_ISOLATION, {0, 2, 1e3}, {0, 1, 1}, 3}, /* a = 2, b = -0.5 */
+        {SB_FOREST_SIGN_SQUARE, {-3, 0, 2}, {-9, 0, 4}, 3},
+        {SB_FOREST_LOG1P_EXP, {-1e3, 0, 1}, {0, 0x1.62e42fefa39efp-1, 0x1.5031eafefb049p+0}, 3},
     };
     for (size_t i = 0; i < SB_COUNT(rows); i++) {
-        struct sb_forest f = {.ngroups = 3, .ntrees = 4, .post = rows[i].post};
+        struct sb_forest f = {
+            .ngroups = 3, .ntrees = 4, .divisor = 1, .post_param = {2, -0.5}, .post = rows[i].post};
         double v[3];
         memcpy(v, rows[i].in, sizeof v);
         assert_int_equal(sb_forest_finish(&f, 1, v), rows[i].left);
@@ -441,6 +598,67 @@ static void transforms_are_the_libraries(void **state) {
     }
 }
 
+static void sums_are_in_numpys_order(void **state) {
+    (void)state;
+    /* hex floats from numpy 2.4: np.sum(1 / np.arange(1, n + 1)) */
+    const struct {
+        size_t n;
+        double sum;
+    } rows[] = {{0, 0},
+                {1, 0x1.0000000000000p+0},
+                {7, 0x1.4be2be2be2be2p+1},
+                {8, 0x1.5be2be2be2be2p+1},
+                {9, 0x1.6a1ba1ba1ba1bp+1},
+                {17, 0x1.b84341cecee4cp+1},
+                {128, 0x1.5bb8ae9541ca7p+2},
+                {129, 0x1.5c37b09149ba9p+2},
+                {300, 0x1.92172a3e6965ap+2}};
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        double v[300];
+        for (size_t k = 0; k < rows[i].n; k++) v[k] = 1.0 / (double)(k + 1);
+        double got = sb_forest_numpy_sum(v, rows[i].n);
+        if (got != rows[i].sum) fail_msg("%zu: %a, not %a", rows[i].n, got, rows[i].sum);
+    }
+}
+
+/* What each rule makes of a value, for rows of float and of double. */
+static void inputs_are_prepared_as_the_libraries_do(void **state) {
+    (void)state;
+    const uint8_t zero[1] = {SB_FOREST_ZERO_MISSING}, fraction[1] = {SB_FOREST_FRACTION_IS_0};
+    const struct {
+        const char *name;
+        struct sb_forest_input in;
+        double x, want; /* NAN: becomes missing */
+    } rows[] = {
+        {"no rule", {0}, 1e-36, 1e-36},
+        {"tiny", {.tiny_is_zero = true}, 1e-36, 0},
+        {"tiny and negative", {.tiny_is_zero = true}, -1e-36, 0},
+        {"as large as tiny gets", {.tiny_is_zero = true}, (double)1e-35f, 0},
+        {"not tiny", {.tiny_is_zero = true}, 1.0001e-35, 1.0001e-35},
+        {"NaN is not tiny", {.tiny_is_zero = true}, NAN, NAN},
+        {"zero is missing", {.rules = zero}, -0.0, NAN},
+        {"tiny is missing", {.rules = zero}, 1e-36, NAN},
+        {"one is not", {.rules = zero}, 1, 1},
+        {"a value that is missing", {.has_missing = true, .missing = -999}, -999, NAN},
+        {"another value", {.has_missing = true, .missing = -999}, 999, 999},
+        {"a fraction", {.rules = fraction}, -0.5, 0},
+        {"a category", {.rules = fraction}, 3.5, 3.5},
+        {"no category", {.rules = fraction}, -1, -1},
+    };
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        struct sb_forest f = {.nfeatures = 1, .wide = true, .input = rows[i].in};
+        double x = rows[i].x;
+        float narrow = (float)x;
+        bool made = isnan(rows[i].want) && !isnan(rows[i].x);
+        if (sb_forest_prepare(&f, &x, 1) != made || memcmp(&x, &rows[i].want, sizeof x) != 0)
+            if (!(isnan(x) && isnan(rows[i].want))) fail_msg("%s: %a", rows[i].name, x);
+        f.wide = false;
+        assert_int_equal(sb_forest_prepare(&f, &narrow, 1), made);
+        if (narrow != (float)rows[i].want && !(isnan(narrow) && isnan(rows[i].want)))
+            fail_msg("%s: float %a", rows[i].name, (double)narrow);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_equal_the_plain_evaluator),
@@ -448,10 +666,14 @@ int main(void) {
         cmocka_unit_test(broken_ensembles_do_not_compile),
         cmocka_unit_test(a_chain_may_be_deep_but_not_endless),
         cmocka_unit_test(image_of_version_1_still_opens),
+        cmocka_unit_test(image_of_version_2_opens_and_is_still_written),
         cmocka_unit_test(every_flipped_bit_is_found),
         cmocka_unit_test(every_truncation_is_found),
         cmocka_unit_test(lies_under_good_checksums_are_found),
+        cmocka_unit_test(lies_in_wide_nodes_are_found),
         cmocka_unit_test(transforms_are_the_libraries),
+        cmocka_unit_test(sums_are_in_numpys_order),
+        cmocka_unit_test(inputs_are_prepared_as_the_libraries_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,9 +81,9 @@ sb_err sb_image_open(struct sb_image *out, struct sb_str file, struct sb_errctx 
     uint64_t length = sb_cursor_le64(&c);
     (void)sb_cursor_le64(&c);
     uint64_t sum = sb_cursor_le64(&c);
-    if (version != SB_IMAGE_VERSION)
-        return sb_fail_at(ctx, SB_E_VERSION, 8, "model image of version %u, this reads %d", version,
-                          SB_IMAGE_VERSION);
+    if (version < 1 || version > SB_IMAGE_VERSION)
+        return sb_fail_at(ctx, SB_E_VERSION, 8, "model image of version %u, this reads 1 to %d",
+                          version, SB_IMAGE_VERSION);
     if (length != file.n || file.n < head) return damaged(ctx, 16, "length");
     if (n > SB_IMAGE_SECTIONS_MAX) return damaged(ctx, 12, "number of sections");
     if (head_sum(file.p) != sum) return damaged(ctx, 32, "checksum of the header");

@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 enum {
-    SB_IMAGE_VERSION = 1,
+    SB_IMAGE_VERSION = 2, /* of what is written; version 1 is read too */
     SB_IMAGE_HEADER = 64,
     SB_IMAGE_ENTRY = 32, /* bytes of one row of the section table */
     SB_IMAGE_ALIGN = 64, /* of sections; padding is zero */
@@ -21,10 +21,12 @@ enum sb_image_section {
     SB_IMAGE_META = 1,   /* JSON: what the model is, owned by domain/native */
     SB_IMAGE_FOREST = 2, /* numbers that describe the ensemble */
     SB_IMAGE_TREES = 3,  /* one record per tree */
-    SB_IMAGE_NODES = 4,  /* 8 bytes per node */
+    SB_IMAGE_NODES = 4,  /* 8 bytes per node, or 16 */
     SB_IMAGE_SLOTS = 5,  /* u32 per node: which row of values a leaf has; only for wide leaves */
     SB_IMAGE_VALUES = 6, /* f32 or f64 */
     SB_IMAGE_BASE = 7,   /* f64: where each sum starts */
+    SB_IMAGE_SETS = 8,   /* u32 words: categories of nodes */
+    SB_IMAGE_RULES = 9,  /* u8 per feature: what happens to inputs */
 };
 
 /* Building: put sections, then finish. Failures of memory or of the maximum stay in the buffer

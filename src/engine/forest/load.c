@@ -13,6 +13,36 @@ static sb_err damaged(struct sb_errctx *ctx, const char *what) {
     return SB_E_CORRUPT;
 }
 
+static double le_double(struct sb_cursor *c) {
+    uint64_t bits = sb_cursor_le64(c);
+    double d;
+    memcpy(&d, &bits, sizeof d);
+    return d;
+}
+
+/* What version 2 added behind the first eight numbers. */
+static sb_err read_more(struct sb_forest *f, struct sb_cursor *c, uint32_t flags,
+                        struct sb_errctx *ctx) {
+    f->wide = flags & 1;
+    f->input.round32 = flags >> 1 & 1;
+    f->input.tiny_is_zero = flags >> 2 & 1;
+    f->input.has_missing = flags >> 3 & 1;
+    f->divisor = 1;
+    if (sb_cursor_left(c)) {
+        for (int i = 0; i < 2; i++) f->post_param[i] = le_double(c);
+        f->divisor = le_double(c);
+        f->input.missing = le_double(c);
+    }
+    if (c->err || sb_cursor_left(c) || flags >> 4) return damaged(ctx, "forest section");
+    if (f->post == SB_FOREST_MEAN) {
+        f->post = SB_FOREST_IDENTITY;
+        f->divisor = f->ntrees;
+    }
+    /* a mean of no trees would divide by zero, and a forest without trees is a constant */
+    if (!(f->divisor >= 1) || (f->f32 && f->divisor != 1)) return damaged(ctx, "divisor");
+    return SB_OK;
+}
+
 static sb_err read_head(struct sb_forest *f, struct sb_str s, struct sb_errctx *ctx) {
     struct sb_cursor c = sb_cursor_of(s.p, s.n);
     f->nfeatures = sb_cursor_le32(&c);
@@ -20,10 +50,8 @@ static sb_err read_head(struct sb_forest *f, struct sb_str s, struct sb_errctx *
     f->ngroups = sb_cursor_le32(&c);
     f->width = sb_cursor_le32(&c);
     f->left_bits = sb_cursor_le32(&c);
-    uint32_t f32 = sb_cursor_le32(&c), post = sb_cursor_le32(&c);
-    (void)sb_cursor_le32(&c);
-    if (c.err || sb_cursor_left(&c) || f32 > 1 || post >= SB_FOREST_POST_COUNT)
-        return damaged(ctx, "forest section");
+    uint32_t f32 = sb_cursor_le32(&c), post = sb_cursor_le32(&c), flags = sb_cursor_le32(&c);
+    if (c.err || f32 > 1 || post >= SB_FOREST_POST_COUNT) return damaged(ctx, "forest section");
     f->f32 = f32;
     f->post = (enum sb_forest_post)post;
     if (f->nfeatures == 0 || f->nfeatures > SB_FOREST_FEATURES_MAX ||
@@ -31,9 +59,7 @@ static sb_err read_head(struct sb_forest *f, struct sb_str s, struct sb_errctx *
         (f->width != 1 && f->width != f->ngroups) || f->left_bits > 31 ||
         f->nfeatures - 1 > UINT32_MAX >> 1 >> f->left_bits)
         return damaged(ctx, "forest section");
-    /* a mean of no trees would divide by zero, and a forest without trees is a constant */
-    if (f->post == SB_FOREST_MEAN && f->ntrees == 0) return damaged(ctx, "forest without trees");
-    return SB_OK;
+    return read_more(f, &c, flags, ctx);
 }
 
 static sb_err read_trees(struct sb_forest *f, struct sb_str s, struct sb_errctx *ctx) {
@@ -50,33 +76,59 @@ static sb_err read_trees(struct sb_forest *f, struct sb_str s, struct sb_errctx 
         t->group = sb_cursor_le32(&c);
         if (t->root != next || t->count == 0 || t->group >= f->ngroups ||
             t->depth > SB_FOREST_DEPTH_MAX || t->count > f->nnodes - next ||
-            t->count > UINT32_C(1) << f->left_bits)
+            (!f->wide && t->count > UINT32_C(1) << f->left_bits))
             return damaged(ctx, "tree record");
         next += t->count;
     }
     return next == f->nnodes ? SB_OK : damaged(ctx, "nodes that no tree has");
 }
 
+/* One node as both layouts say it. */
+struct node_view {
+    uint32_t left, feature;
+    bool leaf; /* its fields are a leaf's */
+    bool ok;
+};
+
+static struct node_view view_narrow(const struct sb_forest *f, const struct sb_forest_node *n) {
+    struct node_view v = {.ok = true};
+    v.left = n->word & ~(~UINT32_C(0) << f->left_bits);
+    v.feature = (n->word & (UINT32_MAX >> 1)) >> f->left_bits;
+    v.leaf = v.feature == 0 && n->word >> 31 && n->t == INFINITY;
+    return v;
+}
+
+static struct node_view view_wide(struct sb_forest *f, const struct sb_forest_wide *n) {
+    const uint32_t flags = SB_FOREST_WIDE_NAN_LEFT | SB_FOREST_WIDE_SET | SB_FOREST_WIDE_OTHERS;
+    struct node_view v = {.left = n->left, .feature = n->word & SB_FOREST_WIDE_FEATURE};
+    bool set = n->word & SB_FOREST_WIDE_SET;
+    v.ok = !(n->word & ~(flags | SB_FOREST_WIDE_FEATURE)) &&
+           (set ? n->set.first <= f->nset_words && n->set.n <= f->nset_words - n->set.first
+                : !(n->word & SB_FOREST_WIDE_OTHERS));
+    v.leaf = n->word == SB_FOREST_WIDE_NAN_LEFT && n->t == INFINITY;
+    if (set) f->has_sets = true;
+    return v;
+}
+
 /* Breadth-first order makes one pass enough: inner node number k has the children 2k+1 and 2k+2. */
-static sb_err check_tree(const struct sb_forest *f, uint32_t index, uint64_t nslots,
+static sb_err check_tree(struct sb_forest *f, uint32_t index, uint64_t nslots,
                          struct sb_errctx *ctx) {
     const struct sb_forest_tree *t = &f->trees[index];
-    const struct sb_forest_node *nodes = f->nodes + t->root;
     uint32_t next = 1, depth = 0, level_end = 1;
     for (uint32_t i = 0; i < t->count; i++) {
         if (i == level_end) {
             level_end = next;
             depth++;
         }
-        uint32_t word = nodes[i].word, left = word & ~(~UINT32_C(0) << f->left_bits);
-        uint32_t feature = (word & (UINT32_MAX >> 1)) >> f->left_bits;
-        if (left == i) {
-            if (feature != 0 || !(word >> 31) || !(nodes[i].t == INFINITY))
-                return damaged(ctx, "leaf record");
+        struct node_view v = f->wide ? view_wide(f, f->wide_nodes + t->root + i)
+                                     : view_narrow(f, f->nodes + t->root + i);
+        if (!v.ok) return damaged(ctx, "node record");
+        if (v.left == i) {
+            if (!v.leaf) return damaged(ctx, "leaf record");
             if (f->slots && f->slots[t->root + i] >= nslots) return damaged(ctx, "leaf slot");
             continue;
         }
-        if (left != next || feature >= f->nfeatures || t->count - next < 2 || next >= t->count)
+        if (v.left != next || v.feature >= f->nfeatures || t->count - next < 2 || next >= t->count)
             return damaged(ctx, "node record");
         next += 2;
     }
@@ -105,14 +157,33 @@ static sb_err read_values(struct sb_forest *f, const struct sb_image *img, uint6
     return SB_OK;
 }
 
+static sb_err read_nodes(struct sb_forest *f, const struct sb_image *img, struct sb_errctx *ctx) {
+    struct sb_str nodes = img->section[SB_IMAGE_NODES], sets = img->section[SB_IMAGE_SETS];
+    size_t size = f->wide ? sizeof(struct sb_forest_wide) : sizeof(struct sb_forest_node);
+    if (nodes.n % size || nodes.n / size > UINT32_MAX) return damaged(ctx, "nodes section");
+    f->nnodes = nodes.n / size;
+    if (f->wide)
+        f->wide_nodes = (const struct sb_forest_wide *)(const void *)nodes.p;
+    else
+        f->nodes = (const struct sb_forest_node *)(const void *)nodes.p;
+    if (sets.n % 4 || (sets.n && !f->wide)) return damaged(ctx, "sets section");
+    f->sets = (const uint32_t *)(const void *)sets.p;
+    f->nset_words = sets.n / 4;
+    return SB_OK;
+}
+
+static sb_err read_rules(struct sb_forest *f, struct sb_str rules, struct sb_errctx *ctx) {
+    if (rules.n == 0) return SB_OK;
+    if (rules.n != f->nfeatures) return damaged(ctx, "rules section");
+    f->input.rules = (const uint8_t *)rules.p;
+    return SB_OK;
+}
+
 static sb_err open_sections(struct sb_forest *f, const struct sb_image *img,
                             struct sb_errctx *ctx) {
-    struct sb_str nodes = img->section[SB_IMAGE_NODES];
     SB_TRY(read_head(f, img->section[SB_IMAGE_FOREST], ctx));
-    if (nodes.n % sizeof(struct sb_forest_node) || nodes.n / 8 > UINT32_MAX)
-        return damaged(ctx, "nodes section");
-    f->nnodes = nodes.n / sizeof(struct sb_forest_node);
-    f->nodes = (const struct sb_forest_node *)(const void *)nodes.p;
+    SB_TRY(read_nodes(f, img, ctx));
+    SB_TRY(read_rules(f, img->section[SB_IMAGE_RULES], ctx));
     SB_TRY(read_trees(f, img->section[SB_IMAGE_TREES], ctx));
     uint64_t nslots = 0;
     SB_TRY(read_values(f, img, &nslots, ctx));

@@ -10,6 +10,9 @@
 #include "api/serving/serving_int.h"
 
 enum form { FORM_SPLIT, FORM_RECORDS, FORM_INSTANCES, FORM_INPUTS, FORM_COUNT };
+_Static_assert(SB_FORM_FRAMES == (1 << FORM_SPLIT | 1 << FORM_RECORDS), "bits are places");
+_Static_assert(SB_FORM_INSTANCES == 1 << FORM_INSTANCES, "bits are places");
+_Static_assert(SB_FORM_INPUTS == 1 << FORM_INPUTS, "bits are places");
 static const char *const form_names[FORM_COUNT] = {"dataframe_split", "dataframe_records",
                                                    "instances", "inputs"};
 
@@ -26,14 +29,18 @@ static struct sb_json_reader sub_reader(struct call *c, struct sb_str text) {
     return r;
 }
 
-static sb_err split_body(struct call *c, struct body *b) {
+static const char *forms_text(unsigned allowed) {
+    return allowed & SB_FORM_FRAMES ? "one of dataframe_split, dataframe_records, instances, inputs"
+                                    : "instances or inputs";
+}
+
+static sb_err split_body(struct call *c, unsigned allowed, struct body *b) {
     struct sb_json_reader r = sub_reader(c, c->r->body);
     enum sb_json_type type;
     SB_TRY(sb_json_peek(&r, &type));
     if (type != SB_JSON_OBJECT)
-        return sb_fail(&c->ctx, SB_E_INVALID,
-                       "The request body must be a JSON object with one of dataframe_split, "
-                       "dataframe_records, instances or inputs.");
+        return sb_fail(&c->ctx, SB_E_INVALID, "The request body must be a JSON object with %s.",
+                       forms_text(allowed));
     SB_TRY(sb_json_enter_object(&r));
     for (;;) {
         struct sb_str key, raw;
@@ -42,14 +49,24 @@ static sb_err split_body(struct call *c, struct body *b) {
         if (!more) break;
         SB_TRY(sb_json_skip(&r, &raw));
         for (size_t f = 0; f < FORM_COUNT; f++) {
-            if (sb_str_is(key, form_names[f])) b->form[f] = raw;
+            if (allowed & 1u << f && sb_str_is(key, form_names[f])) b->form[f] = raw;
         }
-        if (sb_str_is(key, "params")) b->params = raw;
+        if (allowed & SB_FORM_FRAMES && sb_str_is(key, "params")) b->params = raw;
     }
     return sb_json_finish(&r);
 }
 
 /* ---- pieces shared by the forms ---- */
+
+/* Where positions alone say what is what, a row must have them all. */
+static sb_err check_width(struct call *c, const struct sb_batch_builder *b, size_t row,
+                          size_t have) {
+    size_t want = b->by_element ? b->cols[0].width : b->ncols;
+    if (b->infer || have == want) return SB_OK;
+    c->row = (int64_t)row;
+    return sb_fail(&c->ctx, SB_E_INVALID, "row %zu has %zu values, the model has %zu columns", row,
+                   have, want);
+}
 
 /* A list of values by position, or a single value (then it is column 0). A tensor takes its whole
  * row as one cell. */
@@ -64,7 +81,7 @@ static sb_err positional_row(struct call *c, struct sb_batch_builder *b, size_t 
     for (size_t col = 0;; col++) {
         bool more;
         SB_TRY(sb_json_next_item(r, &more));
-        if (!more) return SB_OK;
+        if (!more) return b->opts.positions ? check_width(c, b, row, col) : SB_OK;
         SB_TRY(sb_batch_set_cell(b, sb_batch_column_at(b, col), row, r));
     }
 }
@@ -227,7 +244,7 @@ static sb_err decode_form(struct call *c, struct sb_batch_builder *b, enum form 
     return sb_batch_set_cell(b, sb_batch_column_at(b, 0), 0, &r);
 }
 
-static sb_err choose(struct call *c, const struct body *b, enum form *form) {
+static sb_err choose(struct call *c, unsigned allowed, const struct body *b, enum form *form) {
     int found = 0;
     for (int f = 0; f < FORM_COUNT; f++) {
         if (!b->form[f].p) continue;
@@ -235,17 +252,20 @@ static sb_err choose(struct call *c, const struct body *b, enum form *form) {
         found++;
     }
     if (found == 1) return SB_OK;
-    return sb_fail(&c->ctx, SB_E_INVALID,
-                   "The input must be a JSON dictionary with exactly one of the input fields "
-                   "dataframe_split, dataframe_records, instances, inputs; it has %d of them.",
-                   found);
+    return sb_fail(
+        &c->ctx, SB_E_INVALID,
+        "The input must be a JSON dictionary with exactly one of the input fields %s; it "
+        "has %d of them.",
+        allowed & SB_FORM_FRAMES ? "dataframe_split, dataframe_records, instances, inputs"
+                                 : "instances, inputs",
+        found);
 }
 
-static sb_err decode(struct call *c) {
+sb_err sb_decode_forms(struct call *c, unsigned allowed, bool positions) {
     struct body body = {0};
     enum form form = FORM_SPLIT;
-    SB_TRY(split_body(c, &body));
-    SB_TRY(choose(c, &body, &form));
+    SB_TRY(split_body(c, allowed, &body));
+    SB_TRY(choose(c, allowed, &body, &form));
     struct sb_batch_builder b;
     size_t nrows = 0;
     sb_err err = sb_batch_begin(&b, &(struct sb_batch_opts){
@@ -253,6 +273,7 @@ static sb_err decode(struct call *c) {
                                         .arena = c->r->arena,
                                         .ctx = &c->ctx,
                                         .tokens = true,
+                                        .positions = positions,
                                     });
     if (!err) err = decode_form(c, &b, form, body.form[form], &nrows);
     if (!err) err = sb_batch_finish(&b, nrows, &c->batch);
@@ -262,12 +283,17 @@ static sb_err decode(struct call *c) {
     return err;
 }
 
-static void begin(struct sb_buf *out, const struct call *c) {
+static sb_err decode(struct call *c) {
+    return sb_decode_forms(c, SB_FORM_FRAMES | SB_FORM_INSTANCES | SB_FORM_INPUTS, false);
+}
+
+void sb_predictions_begin(struct sb_buf *out, struct call *c) {
     SB_UNUSED(c);
     SB_BUF_LIT(out, "{\"predictions\":[");
 }
 
-static void row(struct sb_buf *out, const struct call *c, size_t at, const struct row_json *j) {
+void sb_predictions_row(struct sb_buf *out, const struct call *c, size_t at,
+                        const struct row_json *j) {
     if (at) sb_buf_addc(out, ',');
     if (c->predict.out.noutputs == 1)
         sb_column_add_json(out, &c->predict.out.outputs[0], at);
@@ -275,7 +301,7 @@ static void row(struct sb_buf *out, const struct call *c, size_t at, const struc
         sb_buf_adds(out, j->prediction.n ? j->prediction : SB_STR("{}"));
 }
 
-static void end(struct sb_buf *out, const struct call *c) {
+void sb_predictions_end(struct sb_buf *out, const struct call *c) {
     SB_UNUSED(c);
     SB_BUF_LIT(out, "]}");
 }
@@ -305,4 +331,9 @@ static void error(struct sb_buf *out, const struct call *c, int status, sb_err c
     sb_json_end(&w);
 }
 
-const struct dialect sb_dialect_mlflow = {"mlflow", decode, begin, row, end, error};
+const struct dialect sb_dialect_mlflow = {.name = "mlflow",
+                                          .decode = decode,
+                                          .begin = sb_predictions_begin,
+                                          .row = sb_predictions_row,
+                                          .end = sb_predictions_end,
+                                          .error = error};

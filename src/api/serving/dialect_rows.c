@@ -73,7 +73,7 @@ static void add_model(struct sb_buf *out, const struct call *c) {
     sb_json_add_string(out, sb_str_of(c->live->model->info.version));
 }
 
-static void begin(struct sb_buf *out, const struct call *c) {
+static void begin(struct sb_buf *out, struct call *c) {
     if (!c->single) SB_BUF_LIT(out, "{\"predictions\":[");
 }
 
@@ -113,4 +113,5 @@ static void error(struct sb_buf *out, const struct call *c, int status, sb_err c
     sb_json_end(&w);
 }
 
-const struct dialect sb_dialect_rows = {"rows", decode, begin, row, end, error};
+const struct dialect sb_dialect_rows = {
+    .name = "rows", .decode = decode, .begin = begin, .row = row, .end = end, .error = error};

@@ -140,21 +140,23 @@ void sb_serving_health(struct sb_http_req *r) {
     reply_buf(r, state == UNAVAILABLE ? 503 : 200, NULL, &b);
 }
 
-/* Ready: the journal can be written, and no route is still without a version. */
-void sb_serving_ready(struct sb_http_req *r) {
-    struct sb_serving *s = r->app;
-    const struct sb_routes *routes =
-        sb_route_cache_get(&sb_lane_of(s, r->loop)->cache, s->o.routes);
+bool sb_serving_is_ready(struct sb_serving *s, const struct sb_loop *loop, const char **why) {
+    const struct sb_routes *routes = sb_route_cache_get(&sb_lane_of(s, loop)->cache, s->o.routes);
     struct sb_journal_stats j;
     sb_journal_stats_get(s->o.journal, &j);
-    const char *why = NULL;
-    enum state state = state_of(routes, &j, sb_journal_dead(s->o.journal), &why);
+    *why = "not ready";
+    enum state state = state_of(routes, &j, sb_journal_dead(s->o.journal), why);
     bool ready = state != UNAVAILABLE;
     for (size_t i = 0; i < routes->n; i++) ready = ready && routes->routes[i].primary;
-    if (ready)
+    return ready;
+}
+
+void sb_serving_ready(struct sb_http_req *r) {
+    const char *why;
+    if (sb_serving_is_ready(r->app, r->loop, &why))
         sb_http_reply(r, 200, "text/plain; charset=utf-8", SB_STR("ready\n"));
     else
-        sb_http_reply(r, 503, "text/plain; charset=utf-8", sb_str_of(why ? why : "not ready"));
+        sb_http_reply(r, 503, "text/plain; charset=utf-8", sb_str_of(why));
 }
 
 /* ---- metrics ---- */

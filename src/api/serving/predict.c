@@ -45,7 +45,7 @@ static enum sb_event_status event_status_of(sb_err err) {
 
 /* ---- the request's own words ---- */
 
-static bool printable(struct sb_str s) {
+bool sb_request_id_ok(struct sb_str s) {
     if (s.n == 0 || s.n > SB_LIMIT_ID_BYTES) return false;
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] <= ' ' || s.p[i] > '~') return false;
@@ -94,8 +94,8 @@ static void read_headers(struct call *c) {
         if (h->name.n > 6 && sb_str_ieq(sb_str_sub(h->name, 0, 6), SB_STR("x-tag-")))
             add_tag(c, h, 6);
     }
-    if (!printable(e->request_id)) e->request_id = ce_id;
-    if (!printable(e->request_id)) {
+    if (!sb_request_id_ok(e->request_id)) e->request_id = ce_id;
+    if (!sb_request_id_ok(e->request_id)) {
         sb_uuid7(&c->lane->ids, c->wall_ms, c->request_id);
         e->request_id = sb_str_make(c->request_id, SB_UUID_TEXT - 1);
     }
@@ -115,6 +115,15 @@ static struct sb_str route_head(struct call *c, struct sb_str route) {
     struct sb_str head = sb_arena_dup(c->r->arena, sb_buf_view(&b));
     sb_buf_fini(&b);
     return head;
+}
+
+/* Only the live version answers; a path that names another one gets no answer of this one. */
+static sb_err check_version(struct call *c, const struct sb_route *route) {
+    struct sb_str live = sb_str_of(route->primary->model->info.version);
+    if (c->r->nparams < 2 || sb_str_eq(c->r->params[1], live)) return SB_OK;
+    c->event.head = route_head(c, sb_str_of(route->name));
+    return sb_fail(&c->ctx, SB_E_MISSING, "version %.*s of %s is not live: version %s is",
+                   SB_ARG(sb_str_sub(c->r->params[1], 0, 40)), route->name, live.p);
 }
 
 static sb_err find_route(struct call *c, struct sb_str name) {
@@ -145,6 +154,7 @@ static sb_err find_route(struct call *c, struct sb_str name) {
     if (!route->primary)
         return sb_fail(&c->ctx, SB_E_UNAVAILABLE, "no version of %s is live: %s", route->name,
                        route->failure ? route->failure : "it is still loading");
+    SB_TRY(check_version(c, route));
     c->live = sb_live_ref(route->primary);
     if (route->shadow) c->shadow = sb_live_ref(route->shadow);
     c->event.head = sb_str_of(c->live->event_head);
@@ -156,7 +166,7 @@ static sb_err find_route(struct call *c, struct sb_str name) {
 static void on_predicted(struct sb_predict *p) {
     struct call *c = p->user;
     if (p->err) c->ctx = p->ctx;
-    finish(c, p->err);
+    finish(c, p->err || !c->dialect->settle ? p->err : c->dialect->settle(c));
 }
 
 static void compute(struct call *c) {
@@ -345,6 +355,14 @@ void sb_serving_invocations(struct sb_http_req *r) {
 
 void sb_serving_invocations_default(struct sb_http_req *r) {
     predict(r, (struct sb_str){0}, &sb_dialect_mlflow);
+}
+
+void sb_serving_v1_predict(struct sb_http_req *r) {
+    predict(r, r->params[0], &sb_dialect_v1);
+}
+
+void sb_serving_v2_infer(struct sb_http_req *r) {
+    predict(r, r->params[0], &sb_dialect_v2);
 }
 
 /* The server has answered by itself: refused by admission, or the deadline passed (maybe before the

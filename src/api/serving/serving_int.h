@@ -25,22 +25,36 @@ void sb_row_into_event(struct row_json *j, struct sb_event *e);
 
 /* A request format: how a body becomes columns, and how an answer or an error is written. */
 struct dialect {
-    const char *name; /* "rows", "mlflow" */
+    const char *name; /* "rows", "mlflow", "v1", "v2" */
     /* Fills c->batch from c->r->body. On failure c->ctx says what and where. */
     sb_err (*decode)(struct call *c);
+    /* Whether the answer is one that was asked for; NULL = any is. */
+    sb_err (*settle)(struct call *c);
     /* Write the answer's head, one piece per row, and its tail. */
-    void (*begin)(struct sb_buf *out, const struct call *c);
+    void (*begin)(struct sb_buf *out, struct call *c);
     void (*row)(struct sb_buf *out, const struct call *c, size_t row, const struct row_json *j);
     void (*end)(struct sb_buf *out, const struct call *c);
     /* Writes an error body; c->field and c->row say what it is about. */
     void (*error)(struct sb_buf *out, const struct call *c, int status, sb_err code,
                   const char *message);
 };
-extern const struct dialect sb_dialect_rows, sb_dialect_mlflow;
+extern const struct dialect sb_dialect_rows, sb_dialect_mlflow, sb_dialect_v1, sb_dialect_v2;
 
 /* Reads one object of features into a row: shared by the dialects that have such objects. */
 SB_MUST_CHECK sb_err sb_decode_object_row(struct sb_batch_builder *b, size_t row,
                                           struct sb_json_reader *r);
+
+/* Forms that a JSON body may have its rows in (dialect_mlflow.c), and the answer to them.
+ * positions: lists are rows in the order of the model's columns, named or not. */
+enum { SB_FORM_FRAMES = 3, SB_FORM_INSTANCES = 4, SB_FORM_INPUTS = 8 };
+SB_MUST_CHECK sb_err sb_decode_forms(struct call *c, unsigned allowed, bool positions);
+void sb_predictions_begin(struct sb_buf *out, struct call *c);
+void sb_predictions_row(struct sb_buf *out, const struct call *c, size_t row,
+                        const struct row_json *j);
+void sb_predictions_end(struct sb_buf *out, const struct call *c);
+/* {"error": "message"}: the inference protocols' errors (dialect_v2.c). */
+void sb_error_member(struct sb_buf *out, const struct call *c, int status, sb_err code,
+                     const char *message);
 
 /* A prediction on its way through the compute pool (compute.c). */
 struct computation {
@@ -64,6 +78,7 @@ struct call {
     struct sb_live *live;   /* referenced; NULL when there is none */
     struct sb_live *shadow; /* the same */
     struct sb_batch batch;
+    void *form;  /* the dialect's own */
     bool single; /* the body was one object, not a list */
     struct sb_predict predict;
     struct sb_arena own; /* result of a model that answers from another thread: the request's
@@ -120,7 +135,7 @@ struct lane {
     struct sb_timer refresh; /* lets go of old snapshots while idle */
 };
 
-enum { SB_STATUS_CLASSES = 6, SB_ROUTES_MAX = 32 };
+enum { SB_STATUS_CLASSES = 6, SB_ROUTES_MAX = 64 };
 
 struct sb_serving {
     struct sb_serving_opts o;
@@ -156,6 +171,12 @@ void sb_shadow_run(struct shadow *s);
 /* predict.c: the call's last event is durable, or could not be made so. */
 void sb_call_committed(struct call *c);
 
+/* predict.c: whether a request id from outside is taken as it is. */
+bool sb_request_id_ok(struct sb_str id);
+
+/* health.c: the journal can be written, and no route is without a version; else *why is set. */
+bool sb_serving_is_ready(struct sb_serving *s, const struct sb_loop *loop, const char **why);
+
 /* Handlers of other files. */
 void sb_serving_health(struct sb_http_req *r);
 void sb_serving_ready(struct sb_http_req *r);
@@ -167,5 +188,15 @@ void sb_serving_predict_default(struct sb_http_req *r);
 void sb_serving_predict(struct sb_http_req *r);
 void sb_serving_invocations_default(struct sb_http_req *r);
 void sb_serving_invocations(struct sb_http_req *r);
+void sb_serving_v1_models(struct sb_http_req *r);
+void sb_serving_v1_predict(struct sb_http_req *r);
+void sb_serving_v2_server(struct sb_http_req *r);
+void sb_serving_v2_live(struct sb_http_req *r);
+void sb_serving_v2_ready(struct sb_http_req *r);
+void sb_serving_v2_index(struct sb_http_req *r);
+void sb_serving_v2_models(struct sb_http_req *r);
+void sb_serving_v2_model(struct sb_http_req *r);
+void sb_serving_v2_infer(struct sb_http_req *r);
+void sb_serving_model_ready(struct sb_http_req *r); /* of both versions */
 
 #endif

@@ -92,7 +92,7 @@ static void add_datetime(struct sb_buf *b, int64_t ns) {
     sb_buf_addc(b, '"');
 }
 
-static void add_value(struct sb_buf *b, const struct sb_column *c, size_t i) {
+void sb_column_add_value(struct sb_buf *b, const struct sb_column *c, size_t i) {
     switch (c->type) {
     case SB_DTYPE_BOOL: sb_buf_addz(b, c->b[i] ? "true" : "false"); break;
     case SB_DTYPE_INT32: sb_buf_addi(b, c->i32[i]); break;
@@ -113,13 +113,13 @@ void sb_column_add_json(struct sb_buf *b, const struct sb_column *c, size_t row)
         return;
     }
     if (c->width == 1) {
-        add_value(b, c, row);
+        sb_column_add_value(b, c, row);
         return;
     }
     sb_buf_addc(b, '[');
     for (size_t i = 0; i < c->width; i++) {
         if (i) sb_buf_addc(b, ',');
-        add_value(b, c, row * c->width + i);
+        sb_column_add_value(b, c, row * c->width + i);
     }
     sb_buf_addc(b, ']');
 }

@@ -72,5 +72,7 @@ bool sb_column_init(struct sb_column *c, struct sb_arena *a, struct sb_str name,
 /* One cell as JSON text (null, numbers, strings, arrays when width > 1). */
 struct sb_buf;
 void sb_column_add_json(struct sb_buf *b, const struct sb_column *c, size_t row);
+/* Value i of all rows' values, which must not be missing. */
+void sb_column_add_value(struct sb_buf *b, const struct sb_column *c, size_t i);
 
 #endif

@@ -607,6 +607,7 @@ static void call_ready(struct sb_task *task) {
 static void open_finish(struct pool *p, struct sb_model *model) {
     struct sb_worker_open *o = p->open;
     p->open = NULL;
+    o->pool = NULL;
     o->model = model;
     o->err = SB_OK;
     if (!model) {
@@ -621,7 +622,25 @@ static void open_finish(struct pool *p, struct sb_model *model) {
 
 static void begin(struct sb_task *task) {
     struct pool *p = SB_CONTAINER(task, struct pool, task);
+    p->open->pool = p;
     start_worker(&p->workers[0]);
+}
+
+static void on_cancel(struct sb_task *task) {
+    struct sb_worker_open *o = SB_CONTAINER(task, struct sb_worker_open, cancel);
+    struct pool *p = o->pool;
+    if (p && p->workers[0].proc) {
+        sb_errctx_reset(&p->last_failure);
+        sb_fail(&p->last_failure, SB_E_CLOSED, "the program stops");
+        kill_worker(&p->workers[0], "the program stops");
+    }
+    o->cancelled(o);
+}
+
+void sb_worker_open_cancel(struct sb_worker_open *o, void (*cancelled)(struct sb_worker_open *o)) {
+    o->cancelled = cancelled;
+    o->cancel.fn = on_cancel;
+    sb_loop_post(o->loop, &o->cancel);
 }
 
 static void close_pool(struct sb_task *task) {
@@ -673,6 +692,8 @@ void sb_worker_model_open(struct sb_worker_open *o, const char *model_dir,
     for (int i = 0; i < n; i++) p->workers[i].pool = p;
     p->open = o;
     o->model = NULL;
+    o->pool = NULL;
+    o->loop = p->loop;
     sb_errctx_reset(&o->ctx);
     atomic_fetch_add(&pools_alive, 1);
     p->task.fn = begin;
@@ -683,27 +704,54 @@ struct waiter {
     struct sb_worker_open open;
     struct sb_mutex m;
     struct sb_cond c;
-    bool done;
+    bool ready, cancelled;
 };
 
-static void wake(struct sb_worker_open *o) {
-    struct waiter *w = SB_CONTAINER(o, struct waiter, open);
+static void tell(struct waiter *w, bool *what) {
     sb_mutex_lock(&w->m);
-    w->done = true;
+    *what = true;
     sb_cond_signal(&w->c);
+    sb_mutex_unlock(&w->m);
+}
+
+static void on_opened(struct sb_worker_open *o) {
+    struct waiter *w = SB_CONTAINER(o, struct waiter, open);
+    tell(w, &w->ready);
+}
+
+static void on_cancelled(struct sb_worker_open *o) {
+    struct waiter *w = SB_CONTAINER(o, struct waiter, open);
+    tell(w, &w->cancelled);
+}
+
+/* Until the model is open, or that has failed or was given up. */
+static void wait_open(struct waiter *w, const _Atomic bool *stop) {
+    static const int64_t LOOK_NS = 50 * SB_MS;
+    bool cancel = false;
+    sb_mutex_lock(&w->m);
+    while (!w->ready || w->cancelled != cancel) {
+        if (cancel || !stop) {
+            sb_cond_wait(&w->c, &w->m);
+        } else if (*stop && !w->ready) {
+            cancel = true;
+            sb_mutex_unlock(&w->m);
+            sb_worker_open_cancel(&w->open, on_cancelled);
+            sb_mutex_lock(&w->m);
+        } else {
+            sb_cond_wait_until(&w->c, &w->m, sb_mono_ns() + LOOK_NS);
+        }
+    }
     sb_mutex_unlock(&w->m);
 }
 
 sb_err sb_worker_model_load(struct sb_model **out, const char *model_dir,
                             const struct sb_worker_opts *opts, struct sb_signature *signature,
                             const struct sb_model_info *info, struct sb_errctx *ctx) {
-    struct waiter w = {.open.ready = wake};
+    struct waiter w = {.open.ready = on_opened};
     sb_mutex_init(&w.m);
     sb_cond_init(&w.c);
     sb_worker_model_open(&w.open, model_dir, opts, signature, info);
-    sb_mutex_lock(&w.m);
-    while (!w.done) sb_cond_wait(&w.c, &w.m);
-    sb_mutex_unlock(&w.m);
+    wait_open(&w, opts->stop);
     sb_cond_fini(&w.c);
     sb_mutex_fini(&w.m);
     if (w.open.err) return sb_fail(ctx, w.open.err, "%s", w.open.ctx.msg);

@@ -312,3 +312,44 @@ void sb_signature_set_examples(struct sb_signature *s, struct sb_str input_examp
         }
     sb_arena_fini(&arena);
 }
+
+/* ---- rows of another model ---- */
+
+static bool same_text(const char *a, const char *b) {
+    return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_shape(const struct sb_field *a, const struct sb_field *b) {
+    return a->type == b->type && a->ndims == b->ndims && a->width == b->width &&
+           a->rows == b->rows &&
+           memcmp(a->dims, b->dims, (size_t)a->ndims * sizeof a->dims[0]) == 0 &&
+           same_text(a->tensor_dtype, b->tensor_dtype) && same_text(a->json_spec, b->json_spec);
+}
+
+static sb_err field_takes(const struct sb_field *f, const struct sb_field *from, size_t i,
+                          struct sb_errctx *ctx) {
+    const char *ours = f->name ? f->name : "(unnamed)";
+    const char *theirs = from->name ? from->name : "(unnamed)";
+    if (!same_text(f->name, from->name))
+        return sb_fail(ctx, SB_E_INVALID, "input %zu is \"%.50s\" and not \"%.50s\"", i + 1, ours,
+                       theirs);
+    if (!same_shape(f, from))
+        return sb_fail(ctx, SB_E_INVALID, "input \"%.50s\" is %s and not %s%s", ours,
+                       sb_dtype_name(f->type), sb_dtype_name(from->type),
+                       f->type == from->type ? " of the same shape" : "");
+    if (f->required && !from->required)
+        return sb_fail(ctx, SB_E_INVALID, "input \"%.50s\" is required and not optional", ours);
+    return SB_OK;
+}
+
+sb_err sb_signature_takes(const struct sb_signature *s, const struct sb_signature *read_for,
+                          struct sb_errctx *ctx) {
+    if (!s->ninputs) return SB_OK;
+    if (s->ninputs != read_for->ninputs)
+        return sb_fail(ctx, SB_E_INVALID, "%zu inputs and not %zu", s->ninputs, read_for->ninputs);
+    if (s->tensor != read_for->tensor)
+        return sb_fail(ctx, SB_E_INVALID, "its inputs are %s", s->tensor ? "tensors" : "columns");
+    for (size_t i = 0; i < s->ninputs; i++)
+        SB_TRY(field_takes(&s->inputs[i], &read_for->inputs[i], i, ctx));
+    return SB_OK;
+}

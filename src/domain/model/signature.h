@@ -65,6 +65,12 @@ struct sb_field *sb_signature_add_output(struct sb_signature *s, struct sb_str n
  * unnamed inputs. */
 SB_MUST_CHECK sb_err sb_signature_seal(struct sb_signature *s, struct sb_errctx *ctx);
 
+/* Whether rows read for the inputs of `read_for` are just what a model with inputs s takes, column
+ * by column (a shadow is given its primary's rows). A model without inputs takes any. SB_E_INVALID
+ * says what differs. */
+SB_MUST_CHECK sb_err sb_signature_takes(const struct sb_signature *s,
+                                        const struct sb_signature *read_for, struct sb_errctx *ctx);
+
 /* Index of the input of that name, or -1. O(1). */
 ptrdiff_t sb_signature_find(const struct sb_signature *s, struct sb_str name);
 

@@ -62,7 +62,8 @@ static void add_version(struct sb_buf *out, const char *role, const struct sb_js
 }
 
 static void add_model(struct sb_buf *out, const struct sb_json *m) {
-    struct sb_str failure = member(m, "failure");
+    struct sb_str failure = member(m, "failure"), no_shadow = member(m, "shadow_failure");
+    struct sb_str pending = member(m, "pending");
     sb_buf_addf(out, "%.*s\n", SB_ARG(member(m, "name")));
     if (!sb_json_get(m, "live")) sb_buf_addz(out, "  no version is live\n");
     add_version(out, "live", sb_json_get(m, "live"));
@@ -70,6 +71,11 @@ static void add_model(struct sb_buf *out, const struct sb_json *m) {
     if (failure.n)
         sb_buf_addf(out, "  failed   version %.*s\n           %.*s\n",
                     SB_ARG(member(m, "failed_version")), SB_ARG(failure));
+    if (no_shadow.n)
+        sb_buf_addf(out, "  shadow   not started\n           %.*s\n", SB_ARG(no_shadow));
+    if (pending.n)
+        sb_buf_addf(out, "  pending  version %.*s\n           %.*s\n",
+                    SB_ARG(member(m, "pending_version")), SB_ARG(pending));
 }
 
 static enum sb_exit print_models(const struct sb_buf *answer) {

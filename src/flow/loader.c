@@ -14,6 +14,7 @@
 #include "sys/file.h"
 
 struct loading {
+    const struct sb_load_context *c;
     const struct sb_watcher_opts *o;
     const struct sb_version_files *f;
     struct sb_errctx *ctx;
@@ -164,11 +165,19 @@ static sb_err open_worker(struct loading *l, const char *class_name, const char 
                                     .max_rows = l->o->worker_max_rows,
                                     .max_bytes = l->o->worker_max_bytes,
                                     .validate = true,
+                                    .stop = l->c->stop,
                                 },
                                 sb_mlmodel_take_signature(l->mlmodel), &info, l->ctx);
 }
 
 /* ---- the whole ---- */
+
+sb_err sb_loader_check_rows(const struct sb_signature *s, const struct sb_signature *rows_of,
+                            struct sb_errctx *ctx) {
+    struct sb_errctx why = {0};
+    if (sb_signature_takes(s, rows_of, &why) == SB_OK) return SB_OK;
+    return sb_fail(ctx, SB_E_UNSUPPORTED, "it does not take the primary's rows: %s", why.msg);
+}
 
 /* What the conversion came to is kept in report.json: the next start opens the image, or goes to
  * the workers, at once. Another version of the program may know more classes, so it asks anew; so
@@ -244,6 +253,8 @@ static sb_err convert(struct loading *l, struct sb_native_report *report) {
 static sb_err load(struct loading *l, struct sb_model **out) {
     struct sb_native_report report = {0};
     SB_TRY(read_mlmodel(l));
+    /* before a worker is started in vain */
+    if (l->f->rows_of) SB_TRY(sb_loader_check_rows(l->mlmodel->signature, l->f->rows_of, l->ctx));
     read_examples(l);
     bool known = read_report(l, &report) && (!report.native || sb_file_exists(l->image));
     if (!known || !report.native) SB_TRY(check_files(l));
@@ -260,9 +271,9 @@ static sb_err load(struct loading *l, struct sb_model **out) {
                          : open_worker(l, report.class_name, report.reason, out);
 }
 
-sb_err sb_loader_load(const struct sb_watcher_opts *o, const struct sb_version_files *f,
+sb_err sb_loader_load(const struct sb_load_context *c, const struct sb_version_files *f,
                       struct sb_model **out, struct sb_errctx *ctx) {
-    struct loading l = {.o = o, .f = f, .ctx = ctx};
+    struct loading l = {.c = c, .o = c->o, .f = f, .ctx = ctx};
     snprintf(l.artifact, sizeof l.artifact, "%s/artifact", f->dir);
     snprintf(l.image, sizeof l.image, "%s/model.img", f->dir);
     sb_err err = load(&l, out);

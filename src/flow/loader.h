@@ -1,10 +1,16 @@
-/* From a version's files on this machine to a loaded, validated, warmed model. Blocking; one
+/* From a version's files on this machine to a loaded, validated, warmed model. Blocking; any
  * thread. */
 #ifndef SB_FLOW_LOADER_H
 #define SB_FLOW_LOADER_H
 
 #include "domain/model/model.h"
 #include "flow/watcher.h"
+
+/* What loading needs besides the files. */
+struct sb_load_context {
+    const struct sb_watcher_opts *o;
+    const _Atomic bool *stop; /* once true, workers that are starting are given up */
+};
 
 /* One version as it lies in the models folder:
  *     DIR/artifact/...  the files as registered
@@ -14,13 +20,19 @@
 struct sb_version_files {
     const char *dir;
     struct sb_str name, version, run_id, model_id, sha256;
-    bool fresh; /* its files were hashed a moment ago */
+    bool fresh;                         /* its files were hashed a moment ago */
+    const struct sb_signature *rows_of; /* it must take rows read for these inputs; NULL = any */
 };
 
 /* Native when the model can be converted, else Python workers; the model's info.why says which and
  * why. Fails with the reason (converter's or worker's own message); nothing is left behind. */
-SB_MUST_CHECK sb_err sb_loader_load(const struct sb_watcher_opts *o,
+SB_MUST_CHECK sb_err sb_loader_load(const struct sb_load_context *c,
                                     const struct sb_version_files *f, struct sb_model **out,
                                     struct sb_errctx *ctx);
+
+/* Whether a model with inputs s can shadow one whose rows are read for rows_of. */
+SB_MUST_CHECK sb_err sb_loader_check_rows(const struct sb_signature *s,
+                                          const struct sb_signature *rows_of,
+                                          struct sb_errctx *ctx);
 
 #endif

@@ -17,13 +17,14 @@ static const int64_t FILE_TIMEOUT_NS = 3600 * SB_SEC;
 
 struct sb_registry_client {
     struct sb_fetch *fetch;
+    bool answered;
 };
 
 sb_err sb_registry_client_new(struct sb_registry_client **out, const char *url,
                               struct sb_errctx *ctx) {
     struct sb_fetch *fetch;
     SB_TRY(sb_fetch_new(&fetch, url, ctx));
-    *out = sb_alloc(sizeof **out);
+    *out = sb_calloc(1, sizeof **out);
     (*out)->fetch = fetch;
     return SB_OK;
 }
@@ -38,7 +39,18 @@ void sb_registry_client_stop(struct sb_registry_client *c) {
     sb_fetch_stop(c->fetch);
 }
 
+bool sb_registry_answered(const struct sb_registry_client *c) {
+    return c->answered;
+}
+
 /* ---- calls ---- */
+
+static sb_err call(struct sb_registry_client *c, const struct sb_fetch_request *req, int *status,
+                   struct sb_buf *response, struct sb_errctx *ctx) {
+    sb_err err = sb_fetch_call(c->fetch, req, status, response, ctx);
+    c->answered = !err;
+    return err;
+}
 
 /* The error that a registry's answer stands for: its own message where it has one. */
 static sb_err remote_error(struct sb_registry_client *c, struct sb_arena *a, int status,
@@ -57,8 +69,7 @@ static sb_err get_json(struct sb_registry_client *c, struct sb_arena *a, const c
     struct sb_buf b;
     int status = 0;
     sb_buf_init(&b, 64 << 20);
-    sb_err err =
-        sb_fetch_call(c->fetch,
+    sb_err err = call(c,
                       &(struct sb_fetch_request){
                           .target = target, .timeout_ns = timeout_ns, .max_bytes = 64 << 20},
                       &status, &b, ctx);
@@ -105,9 +116,21 @@ static void read_version(const struct sb_json *o, struct sb_remote_version *v) {
     sb_json_get_i64(o, "creation_timestamp", &v->created_ms);
 }
 
+static struct sb_str tag_of(const struct sb_json *o, const char *key) {
+    const struct sb_json *tags = sb_json_get(o, "tags");
+    struct sb_str k = {0}, v = {0};
+    for (const struct sb_json *t = tags ? tags->child : NULL; t; t = t->next)
+        if (sb_json_get_str(t, "key", &k) && sb_str_is(k, key) && sb_json_get_str(t, "value", &v))
+            return v;
+    return v;
+}
+
 static void read_model(const struct sb_json *o, struct sb_arena *a, struct sb_remote_model *m) {
     *m = (struct sb_remote_model){0};
     sb_json_get_str(o, "name", &m->name);
+    sb_json_get_i64(o, "creation_timestamp", &m->created_ms);
+    sb_json_get_i64(o, "last_updated_timestamp", &m->updated_ms);
+    m->environment = tag_of(o, "sibyl.environment");
     const struct sb_json *latest = sb_json_get(o, "latest_versions");
     const struct sb_json *aliases = sb_json_get(o, "aliases");
     if (latest && latest->n) {
@@ -319,13 +342,13 @@ static sb_err fetch_file(struct download *d, struct remote_file *f) {
     int status = 0;
     struct sb_buf error;
     sb_buf_init(&error, 1 << 20);
-    sb_err err = sb_fetch_call(d->c->fetch,
-                               &(struct sb_fetch_request){.target = artifact_target(d, f->path),
-                                                          .timeout_ns = FILE_TIMEOUT_NS,
-                                                          .max_bytes = SIZE_MAX,
-                                                          .sink = on_piece,
-                                                          .sink_arg = &s},
-                               &status, &error, d->ctx);
+    sb_err err = call(d->c,
+                      &(struct sb_fetch_request){.target = artifact_target(d, f->path),
+                                                 .timeout_ns = FILE_TIMEOUT_NS,
+                                                 .max_bytes = SIZE_MAX,
+                                                 .sink = on_piece,
+                                                 .sink_arg = &s},
+                      &status, &error, d->ctx);
     if (!err && status != 200) err = remote_error(d->c, d->a, status, sb_buf_view(&error), d->ctx);
     if (!err) err = sb_file_sync(&s.file, d->ctx);
     sb_sha256_hex(&s.hash, f->sha256);

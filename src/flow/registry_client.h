@@ -1,6 +1,7 @@
 /* The model registry as serving knows it: a URL and MLflow's REST API, ours or a real server's.
  *
- * Blocking; for the watcher's own thread. Results live in the arena given. */
+ * Blocking; a client is one thread's: the watcher's, and each loader's own. Results live in the
+ * arena given. */
 #ifndef SB_FLOW_REGISTRY_CLIENT_H
 #define SB_FLOW_REGISTRY_CLIENT_H
 
@@ -28,10 +29,16 @@ struct sb_remote_version {
 
 struct sb_remote_model {
     struct sb_str name;
+    struct sb_str environment; /* its tag sibyl.environment */
+    int64_t created_ms, updated_ms;
     size_t nlatest, naliases;
-    struct sb_remote_version *latest; /* newest version of each stage */
+    struct sb_remote_version *latest; /* newest version of each stage, whatever its status */
     struct sb_remote_alias *aliases;
 };
+
+/* Whether the last call got an answer of the registry, whatever it said: a failure then concerns
+ * what was asked for, not the registry as a whole. */
+bool sb_registry_answered(const struct sb_registry_client *c);
 
 /* All registered models, with latest versions and aliases. */
 SB_MUST_CHECK sb_err sb_registry_models(struct sb_registry_client *c, struct sb_arena *a,

@@ -15,31 +15,8 @@ enum {
     NAME_KEPT = 200, /* bytes of a folder's name; file systems take 255 */
 };
 
-/* ---- places ---- */
-
-void sb_place_fini(struct sb_place *p) {
-    sb_free(p->version);
-    sb_free(p->key);
-    sb_free(p->dir);
-    sb_free(p->sha256);
-    sb_free(p->run_id);
-    sb_free(p->model_id);
-    sb_model_unref(p->model);
-    *p = (struct sb_place){0};
-}
-
 static char *dup_str(struct sb_str s) {
     return sb_strndup(s.p, s.n);
-}
-
-struct sb_place sb_place_copy(const struct sb_place *p) {
-    return (struct sb_place){.version = sb_strdup(p->version),
-                             .key = sb_strdup(p->key),
-                             .dir = sb_strdup(p->dir),
-                             .sha256 = sb_strdup(p->sha256),
-                             .run_id = sb_strdup(p->run_id),
-                             .model_id = sb_strdup(p->model_id),
-                             .model = sb_model_ref(p->model)};
 }
 
 /* Identity of a version, 16 hex digits. */
@@ -73,7 +50,7 @@ static char *model_dir(struct sb_versions *s, struct sb_arena *a, struct sb_str 
         b.n = NAME_KEPT - 17;
         sb_buf_addf(&b, "~%.16s", hex);
     }
-    char *dir = sb_arena_printf(a, "%s/%s", s->o->models_dir, sb_buf_cstr(&b));
+    char *dir = sb_arena_printf(a, "%s/%s", s->load.o->models_dir, sb_buf_cstr(&b));
     sb_buf_fini(&b);
     return dir;
 }
@@ -119,7 +96,7 @@ static sb_err download(struct sb_versions *s, struct sb_arena *a, struct sb_str 
                        const struct sb_remote_version *v, const char *dir, struct sb_errctx *ctx) {
     uint64_t r;
     sb_random_bytes(&r, sizeof r);
-    char *tmp = sb_arena_printf(a, "%s/.tmp-%016llx", s->o->models_dir, (unsigned long long)r);
+    char *tmp = sb_arena_printf(a, "%s/.tmp-%016llx", s->load.o->models_dir, (unsigned long long)r);
     char *artifact = sb_arena_printf(a, "%s/artifact", tmp);
     struct sb_str sha256;
     sb_err err = sb_dir_make_all(artifact, ctx);
@@ -132,10 +109,11 @@ static sb_err download(struct sb_versions *s, struct sb_arena *a, struct sb_str 
     return err;
 }
 
-static sb_err open_files(struct sb_versions *s, struct sb_arena *a, const char *dir,
-                         const char *key, bool fresh, struct sb_place *out, struct sb_errctx *ctx) {
+static sb_err open_files(struct sb_versions *s, struct sb_arena *a, const char *dir, bool fresh,
+                         const struct sb_signature *rows_of, struct sb_place *to,
+                         struct sb_errctx *ctx) {
     struct sb_json *meta;
-    struct sb_version_files f = {.dir = dir, .fresh = fresh};
+    struct sb_version_files f = {.dir = dir, .fresh = fresh, .rows_of = rows_of};
     struct sb_model *model;
     SB_TRY(sb_versions_read_json(sb_arena_printf(a, "%s/meta.json", dir), a, &meta, ctx));
     sb_json_get_str(meta, "name", &f.name);
@@ -143,20 +121,15 @@ static sb_err open_files(struct sb_versions *s, struct sb_arena *a, const char *
     sb_json_get_str(meta, "run_id", &f.run_id);
     sb_json_get_str(meta, "model_id", &f.model_id);
     sb_json_get_str(meta, "sha256", &f.sha256);
-    SB_TRY(sb_loader_load(s->o, &f, &model, ctx));
-    *out = (struct sb_place){.version = dup_str(f.version),
-                             .key = sb_strdup(key),
-                             .dir = sb_strdup(dir),
-                             .sha256 = dup_str(f.sha256),
-                             .run_id = dup_str(f.run_id),
-                             .model_id = dup_str(f.model_id),
-                             .model = model};
+    SB_TRY(sb_loader_load(&s->load, &f, &model, ctx));
+    sb_shelf_fill(to, &(struct sb_place){.name = dup_str(f.name),
+                                         .version = dup_str(f.version),
+                                         .dir = sb_strdup(dir),
+                                         .sha256 = dup_str(f.sha256),
+                                         .run_id = dup_str(f.run_id),
+                                         .model_id = dup_str(f.model_id),
+                                         .model = model});
     return SB_OK;
-}
-
-sb_err sb_versions_open(struct sb_versions *s, struct sb_arena *a, const char *dir, const char *key,
-                        struct sb_place *out, struct sb_errctx *ctx) {
-    return open_files(s, a, dir, key, false, out, ctx);
 }
 
 /* Whether a version's folder is no longer what was fetched. */
@@ -186,7 +159,8 @@ static sb_err fetch_again(struct sb_versions *s, struct sb_arena *a, struct sb_s
                           struct sb_errctx *ctx) {
     uint64_t r;
     sb_random_bytes(&r, sizeof r);
-    char *aside = sb_arena_printf(a, "%s/.tmp-%016llx", s->o->models_dir, (unsigned long long)r);
+    char *aside =
+        sb_arena_printf(a, "%s/.tmp-%016llx", s->load.o->models_dir, (unsigned long long)r);
     SB_LOG(SB_LOG_WARN, "watcher", "the copy of a version is damaged", SB_KS("folder", dir),
            SB_KE(ctx, SB_E_CORRUPT), SB_KS("next", "fetching it again"));
     sb_errctx_reset(ctx);
@@ -201,35 +175,57 @@ static sb_err fetch_again(struct sb_versions *s, struct sb_arena *a, struct sb_s
     return err;
 }
 
-sb_err sb_versions_obtain(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
-                          const struct sb_remote_version *v, const char *key, struct sb_place *out,
-                          struct sb_errctx *ctx) {
-    char *dir = sb_arena_printf(a, "%s/%.*s-%s", model_dir(s, a, name), SB_ARG(v->version), key);
+static sb_err open_or_fetch(struct sb_versions *s, struct sb_arena *a, const struct sb_wish *w,
+                            const struct sb_signature *rows_of, struct sb_place *to,
+                            struct sb_errctx *ctx) {
+    if (w->dir) return open_files(s, a, w->dir, false, rows_of, to, ctx);
+    const struct sb_remote_version *v = &w->version;
+    char *dir =
+        sb_arena_printf(a, "%s/%.*s-%s", model_dir(s, a, w->model), SB_ARG(v->version), w->key);
     if (sb_file_exists(dir)) {
-        sb_err err = open_files(s, a, dir, key, false, out, ctx);
-        if (!err || !is_damaged(a, dir, name, v->version)) return err;
-        SB_TRY(fetch_again(s, a, name, v, dir, ctx));
+        sb_err err = open_files(s, a, dir, false, rows_of, to, ctx);
+        if (!err || err == SB_E_BUSY || !is_damaged(a, dir, w->model, v->version)) return err;
+        SB_TRY(fetch_again(s, a, w->model, v, dir, ctx));
     } else {
-        SB_TRY(fetch(s, a, name, v, dir, ctx));
+        SB_TRY(fetch(s, a, w->model, v, dir, ctx));
     }
-    return open_files(s, a, dir, key, true, out, ctx);
+    return open_files(s, a, dir, true, rows_of, to, ctx);
+}
+
+sb_err sb_versions_obtain(struct sb_versions *s, struct sb_arena *a, const struct sb_wish *w,
+                          const struct sb_signature *rows_of, struct sb_place **out,
+                          struct sb_errctx *ctx) {
+    bool fresh;
+    struct sb_place *p = sb_shelf_take(s->shelf, w->key, w->key, &fresh);
+    sb_err err = fresh ? open_or_fetch(s, a, w, rows_of, p, ctx) : SB_OK;
+    if (!err && rows_of) err = sb_loader_check_rows(p->model->signature, rows_of, ctx);
+    if (err) {
+        sb_place_unref(p);
+        return err;
+    }
+    *out = p;
+    return SB_OK;
 }
 
 /* ---- tidying up: what cannot be removed now is tried again next time ---- */
 
+/* The key at the end of a folder's name. */
+static struct sb_str key_of(const char *folder) {
+    struct sb_str s = sb_str_of(folder);
+    return sb_str_sub(s, (size_t)(sb_str_rfind(s, '-') + 1), s.n);
+}
+
 /* The folder that was fetched longest ago and is not in use; counts those that could go. */
-static char *oldest_unused(struct sb_arena *a, const char *dir, const struct sb_dir_names *names,
-                           const struct sb_place *used, size_t n, size_t *unused) {
+static char *oldest_unused(struct sb_versions *s, struct sb_arena *a, const char *dir,
+                           const struct sb_dir_names *names, size_t *unused) {
     char *oldest = NULL;
     int64_t oldest_ms = 0;
     *unused = 0;
     for (size_t i = 0; i < names->n; i++) {
         struct sb_file_stat st;
         char *path = sb_arena_printf(a, "%s/%s", dir, names->name[i]);
-        bool in_use = false;
-        for (size_t k = 0; k < n; k++)
-            in_use = in_use || (used[k].dir && strcmp(used[k].dir, path) == 0);
-        if (in_use || sb_file_stat(path, &st, NULL) != SB_OK) continue;
+        if (sb_shelf_uses(s->shelf, key_of(names->name[i])) || sb_file_stat(path, &st, NULL))
+            continue;
         (*unused)++;
         if (oldest && st.mtime_ms >= oldest_ms) continue;
         oldest = path;
@@ -238,24 +234,23 @@ static char *oldest_unused(struct sb_arena *a, const char *dir, const struct sb_
     return oldest;
 }
 
-void sb_versions_prune(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
-                       const struct sb_place *used, size_t n) {
+void sb_versions_prune(struct sb_versions *s, struct sb_arena *a, struct sb_str name) {
     char *dir = model_dir(s, a, name);
     struct sb_dir_names names;
     size_t unused;
     if (sb_dir_list(dir, &names, NULL) != SB_OK) return;
-    char *oldest = oldest_unused(a, dir, &names, used, n, &unused);
+    char *oldest = oldest_unused(s, a, dir, &names, &unused);
     if (unused > KEEP_VERSIONS) remove_folder(oldest); /* one a swap is enough: one came in */
     sb_dir_names_fini(&names);
 }
 
-void sb_versions_clean(struct sb_versions *s) {
+void sb_versions_clean(const char *models_dir) {
     struct sb_dir_names names;
-    if (sb_dir_list(s->o->models_dir, &names, NULL) != SB_OK) return;
+    if (sb_dir_list(models_dir, &names, NULL) != SB_OK) return;
     for (size_t i = 0; i < names.n; i++) {
         char path[4096];
         if (!sb_str_starts(sb_str_of(names.name[i]), SB_STR(".tmp-"))) continue;
-        snprintf(path, sizeof path, "%s/%s", s->o->models_dir, names.name[i]);
+        snprintf(path, sizeof path, "%s/%s", models_dir, names.name[i]);
         remove_folder(path);
     }
     sb_dir_names_fini(&names);

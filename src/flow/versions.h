@@ -1,5 +1,5 @@
-/* Versions on this machine's disk: fetched from the registry, opened, pruned. Inside flow/ only;
- * the watcher's thread.
+/* Versions on this machine's disk: fetched from the registry, opened, pruned. Inside flow/ only; a
+ * struct sb_versions is one thread's, several may work in one folder.
  *
  *   MODELS/MODEL/VERSION-KEY/...   one version (loader.h). MODEL is the percent-encoded name; KEY
  * is a digest of name, version, source and creation time, since version numbers are used again
@@ -10,40 +10,32 @@
 
 #include "codec/json.h"
 #include "domain/model/model.h"
+#include "flow/loader.h"
+#include "flow/order.h"
 #include "flow/registry_client.h"
+#include "flow/shelf.h"
 #include "flow/watcher.h"
 
 struct sb_versions {
-    const struct sb_watcher_opts *o;
+    struct sb_load_context load;
     struct sb_registry_client *client;
+    struct sb_shelf *shelf;
 };
-
-/* An opened version: identity, folder, model (referenced). Zero = none. */
-struct sb_place {
-    char *version, *key, *dir, *sha256, *run_id, *model_id;
-    struct sb_model *model;
-};
-void sb_place_fini(struct sb_place *p);
-/* Shares the model. */
-struct sb_place sb_place_copy(const struct sb_place *p);
 
 /* Identity of a version: 16 hex digits, in the arena. */
 char *sb_versions_key(struct sb_arena *a, struct sb_str name, const struct sb_remote_version *v);
 
-/* Fetches what is not on disk yet, then opens it. */
+/* The loaded version of a wish: shared when it is loaded already, else opened, else fetched first.
+ * rows_of: it must take the rows of that signature; NULL = no matter. SB_E_BUSY: its environment is
+ * being made. */
 SB_MUST_CHECK sb_err sb_versions_obtain(struct sb_versions *s, struct sb_arena *a,
-                                        struct sb_str name, const struct sb_remote_version *v,
-                                        const char *key, struct sb_place *out,
-                                        struct sb_errctx *ctx);
-/* Opens a folder that an earlier run fetched. */
-SB_MUST_CHECK sb_err sb_versions_open(struct sb_versions *s, struct sb_arena *a, const char *dir,
-                                      const char *key, struct sb_place *out, struct sb_errctx *ctx);
+                                        const struct sb_wish *w, const struct sb_signature *rows_of,
+                                        struct sb_place **out, struct sb_errctx *ctx);
 
-/* Removes old folders of a model, except the newest few and the n in use. */
-void sb_versions_prune(struct sb_versions *s, struct sb_arena *a, struct sb_str name,
-                       const struct sb_place *used, size_t n);
+/* Removes old folders of a model, except the newest few and those in use. */
+void sb_versions_prune(struct sb_versions *s, struct sb_arena *a, struct sb_str name);
 /* Removes downloads that a crash left behind. */
-void sb_versions_clean(struct sb_versions *s);
+void sb_versions_clean(const char *models_dir);
 
 /* A JSON file of the models folder, in the arena. */
 SB_MUST_CHECK sb_err sb_versions_read_json(const char *path, struct sb_arena *a,

@@ -1,9 +1,12 @@
-/* The registry watcher: keeps the route table equal to what the registry says is live.
+/* The registry watcher: keeps the route table equal to what the registry, and the routes of the
+ * configuration, say is live.
  *
- * One thread. For each change: download the version, checksum, convert or start workers, validate
- * with its input example, warm, then publish by one pointer swap. A version that cannot be loaded
- * leaves the old one live and its reason in the route table and the log. What is live is kept on
- * disk, so serving starts and answers with the registry down. */
+ * Its thread looks at the registry after each change (one call for a thousand models; more only for
+ * models that changed) and gives orders; loaders carry them out, a few at once: download the
+ * version, checksum, convert or start workers, validate with its input example, warm, then publish
+ * by one pointer swap. A version that cannot be loaded leaves the old one live and its reason in
+ * the route table and the log. What is live is kept on disk, so serving starts and answers with the
+ * registry down. */
 #ifndef SB_FLOW_WATCHER_H
 #define SB_FLOW_WATCHER_H
 
@@ -11,6 +14,7 @@
 #include "base/err.h"
 #include "domain/metric/metric.h"
 #include "domain/route/route.h"
+#include "domain/route/rules.h"
 #include "loop/loop.h"
 
 struct sb_watcher;
@@ -28,6 +32,8 @@ struct sb_watcher_opts {
     int64_t worker_start_ns;                  /* limit on loading a model; 0 = the pool's default */
     size_t worker_max_rows, worker_max_bytes; /* of a merged call; 0 = the pool's default */
     struct sb_loop *worker_loop;              /* loop that owns the worker pools */
+    struct sb_route_rules rules;              /* routes of the configuration */
+    enum sb_environment environment;          /* of workers, where nothing narrower decides */
     struct sb_route_table *routes;
     struct sb_metrics *metrics;
     const char *const *outcome_names; /* sb_serving_outcomes */
@@ -37,7 +43,8 @@ struct sb_watcher_opts {
  * workers of those versions are up. */
 SB_MUST_CHECK sb_err sb_watcher_start(struct sb_watcher **out, const struct sb_watcher_opts *o,
                                       struct sb_errctx *ctx);
-/* Stops and joins the thread: within a second, or when a model being loaded is through. */
+/* Stops and joins its threads: downloads and starting workers are given up, a conversion is waited
+ * for. */
 void sb_watcher_stop(struct sb_watcher *w);
 
 /* {"url":..,"state":"connected"|"unreachable","since_ms":..,"error":..} for /health. Any thread. */

@@ -64,6 +64,9 @@ static void add_routes(struct sb_json_writer *w, const struct sb_routes *routes)
         if (r->shadow) add_live(w, "shadow", r->shadow);
         add_optional(w, "failed_version", r->failed_version);
         add_optional(w, "failure", r->failure);
+        add_optional(w, "shadow_failure", r->shadow_failure);
+        add_optional(w, "pending_version", r->pending_version);
+        add_optional(w, "pending", r->pending);
         sb_json_end(w);
     }
     sb_json_end(w);
@@ -94,6 +97,8 @@ static enum state state_of(const struct sb_routes *routes, const struct sb_journ
         if (!routes->routes[i].primary) return *why = "a model has no live version", DEGRADED;
         if (routes->routes[i].failure)
             return *why = "a newer version could not be loaded", DEGRADED;
+        if (routes->routes[i].shadow_failure)
+            return *why = "a shadow could not be started", DEGRADED;
     }
     return HEALTHY;
 }

@@ -41,6 +41,8 @@ struct sb_live *sb_live_new(struct sb_model *model, const struct sb_live_opts *o
     l->route = sb_strdup(o->route);
     l->alias = sb_strdup(o->alias ? o->alias : "");
     l->policy = sb_strdup(o->policy);
+    l->dir = sb_strdup(o->dir ? o->dir : "");
+    l->key = sb_strdup(o->key ? o->key : "");
     l->event_head = sb_strndup(o->event_head.p, o->event_head.n);
     l->ninputs = model->signature->ninputs;
     l->input_keys = sb_calloc(l->ninputs, sizeof *l->input_keys);
@@ -59,6 +61,8 @@ void sb_live_unref(struct sb_live *l) {
     sb_free(l->route);
     sb_free(l->alias);
     sb_free(l->policy);
+    sb_free(l->dir);
+    sb_free(l->key);
     sb_free(l->event_head);
     sb_model_unref(l->model);
     sb_free(l);
@@ -89,8 +93,14 @@ static struct sb_live *ref_or_null(struct sb_live *l) {
 }
 
 static struct sb_route route_copy(const struct sb_route *r) {
-    return (struct sb_route){sb_strdup(r->name), ref_or_null(r->primary), ref_or_null(r->shadow),
-                             dup_or_null(r->failure), dup_or_null(r->failed_version)};
+    return (struct sb_route){.name = sb_strdup(r->name),
+                             .primary = ref_or_null(r->primary),
+                             .shadow = ref_or_null(r->shadow),
+                             .failure = dup_or_null(r->failure),
+                             .failed_version = dup_or_null(r->failed_version),
+                             .shadow_failure = dup_or_null(r->shadow_failure),
+                             .pending_version = dup_or_null(r->pending_version),
+                             .pending = dup_or_null(r->pending)};
 }
 
 static void route_fini(struct sb_route *r) {
@@ -99,6 +109,9 @@ static void route_fini(struct sb_route *r) {
     sb_free(r->name);
     sb_free(r->failure);
     sb_free(r->failed_version);
+    sb_free(r->shadow_failure);
+    sb_free(r->pending_version);
+    sb_free(r->pending);
 }
 
 void sb_routes_unref(struct sb_routes *r) {
@@ -160,17 +173,25 @@ struct sb_routes *sb_route_table_get(struct sb_route_table *t) {
 
 /* What a publication does to the one route it names. */
 struct change {
-    enum { CHANGE_SET, CHANGE_FAIL, CHANGE_REMOVE } kind;
+    enum { CHANGE_SET, CHANGE_FAIL, CHANGE_PENDING, CHANGE_REMOVE } kind;
     struct sb_live *primary, *shadow;
     const char *version, *why;
 };
 
+static void replace(char **text, const char *with) {
+    sb_free(*text);
+    *text = dup_or_null(with);
+}
+
 static void apply(struct sb_route *r, const struct change *c) {
-    sb_free(r->failure);
-    sb_free(r->failed_version);
-    r->failure = dup_or_null(c->why);
-    r->failed_version = dup_or_null(c->version);
-    if (c->kind != CHANGE_SET) return;
+    bool pending = c->kind == CHANGE_PENDING, failed = c->kind == CHANGE_FAIL;
+    replace(&r->pending, pending ? c->why : NULL);
+    replace(&r->pending_version, pending ? c->version : NULL);
+    if (pending) return;
+    replace(&r->failure, failed ? c->why : NULL);
+    replace(&r->failed_version, failed ? c->version : NULL);
+    if (failed) return;
+    replace(&r->shadow_failure, c->why);
     sb_live_unref(r->primary);
     sb_live_unref(r->shadow);
     r->primary = c->primary;
@@ -204,13 +225,20 @@ static void publish(struct sb_route_table *t, const char *name, const struct cha
 }
 
 void sb_route_table_set(struct sb_route_table *t, const char *name, struct sb_live *primary,
-                        struct sb_live *shadow) {
-    publish(t, name, &(struct change){.kind = CHANGE_SET, .primary = primary, .shadow = shadow});
+                        struct sb_live *shadow, const char *shadow_failure) {
+    publish(t, name,
+            &(struct change){
+                .kind = CHANGE_SET, .primary = primary, .shadow = shadow, .why = shadow_failure});
 }
 
 void sb_route_table_fail(struct sb_route_table *t, const char *name, const char *version,
                          const char *why) {
     publish(t, name, &(struct change){.kind = CHANGE_FAIL, .version = version, .why = why});
+}
+
+void sb_route_table_pending(struct sb_route_table *t, const char *name, const char *version,
+                            const char *what) {
+    publish(t, name, &(struct change){.kind = CHANGE_PENDING, .version = version, .why = what});
 }
 
 void sb_route_table_remove(struct sb_route_table *t, const char *name) {

@@ -29,9 +29,9 @@ struct sb_live {
     struct sb_refs refs;
     struct sb_model *model;
     enum sb_role role;
-    char *route, *alias; /* alias "" = none */
-    char *
-        policy; /* why it is live: "alias production", "stage Production", "latest READY version" */
+    char *route, *alias;       /* alias "" = none */
+    char *policy;              /* why it is live: "alias production", "latest READY version" ... */
+    char *dir, *key;           /* its publisher's: where its files lie, and its identity */
     char *event_head;          /* what its events begin with, see domain/event */
     struct sb_str *input_keys; /* per signature input, as JSON: "name": */
     size_t ninputs;
@@ -43,6 +43,7 @@ struct sb_live {
 struct sb_live_opts {
     enum sb_role role;
     const char *route, *alias, *policy; /* alias NULL = none */
+    const char *dir, *key;              /* NULL = "" */
     struct sb_str event_head;
     struct sb_metrics *metrics;
     const char *const *outcome_names; /* SB_OUTCOMES label values */
@@ -61,6 +62,9 @@ struct sb_route {
     struct sb_live *shadow;  /* NULL = none */
     char *failure;           /* why the wanted version is not live, or NULL */
     char *failed_version;
+    char *shadow_failure;  /* why there is no shadow although one is wanted, or NULL */
+    char *pending_version; /* a version that becomes live later, and what it waits for, or NULL */
+    char *pending;
 };
 
 /* One published state of all routes, sorted by name. */
@@ -82,13 +86,18 @@ void sb_routes_unref(struct sb_routes *r);
 /* NULL = no such route. */
 const struct sb_route *sb_routes_find(const struct sb_routes *r, struct sb_str name);
 
-/* Any thread. Each publishes a new snapshot. The references of primary and shadow are taken over.
- */
+/* Any thread. Each publishes a new snapshot. Strings are copied. */
+
+/* What answers from now on; the references are taken over, shadow_failure NULL = none. Earlier
+ * failures and what was pending are forgotten. */
 void sb_route_table_set(struct sb_route_table *t, const char *name, struct sb_live *primary,
-                        struct sb_live *shadow);
-/* Notes (or with NULL clears) why a version did not become live; what is live stays. */
+                        struct sb_live *shadow, const char *shadow_failure);
+/* Notes why a version did not become live; what is live stays. */
 void sb_route_table_fail(struct sb_route_table *t, const char *name, const char *version,
                          const char *why);
+/* Notes what a version that shall become live waits for. */
+void sb_route_table_pending(struct sb_route_table *t, const char *name, const char *version,
+                            const char *what);
 void sb_route_table_remove(struct sb_route_table *t, const char *name);
 
 /* A loop's view. Used by its loop thread only. */

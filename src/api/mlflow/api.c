@@ -128,19 +128,25 @@ void call_submit(struct call *c, struct sb_pool *pool, void (*work)(struct sb_jo
     call_done(c);
 }
 
-static void rpc_work(struct sb_job *j) {
-    struct call *c = SB_CONTAINER(j, struct call, job);
+static sb_err too_large(struct call *c) {
+    return call_fail(c, SB_MLFLOW_INVALID_PARAMETER_VALUE,
+                     "The answer is too large: ask for fewer results");
+}
+
+/* The answer of a call whose fields are read, into c->body. */
+static sb_err rpc_answer(struct call *c) {
     sb_buf_init(&c->body, ANSWER_MAX);
     c->w = (struct sb_json_writer){.b = &c->body};
-    c->err = call_parse(c);
-    if (c->err) return;
     sb_json_obj(&c->w, NULL);
-    c->err = c->rpc->run(c);
-    if (c->err) return;
+    SB_TRY(c->rpc->run(c));
     sb_json_end(&c->w);
-    if (sb_buf_err(&c->body))
-        c->err = call_fail(c, SB_MLFLOW_INVALID_PARAMETER_VALUE,
-                           "The answer is too large: ask for fewer results");
+    return sb_buf_err(&c->body) ? too_large(c) : SB_OK;
+}
+
+static void rpc_work(struct sb_job *j) {
+    struct call *c = SB_CONTAINER(j, struct call, job);
+    c->err = call_parse(c);
+    if (!c->err) c->err = rpc_answer(c);
 }
 
 static void rpc_done(struct sb_job *j) {
@@ -155,7 +161,54 @@ static void rpc_done(struct sb_job *j) {
 void handle_rpc(struct sb_http_req *r) {
     struct call *c = call_new(r);
     c->rpc = rpc_of_route(r->route);
-    call_submit(c, c->rpc->write ? c->api->writes : c->api->reads, rpc_work, rpc_done);
+    struct sb_pool *const pools[] = {
+        [READS] = c->api->reads, [WRITES] = c->api->writes, [FILES] = c->api->transfers};
+    call_submit(c, pools[c->rpc->pool], rpc_work, rpc_done);
+}
+
+void call_done_empty(struct sb_job *j) {
+    struct call *c = SB_CONTAINER(j, struct call, job);
+    if (c->err)
+        reply_error(c->req, c->reg.error.code, c->reg.error.message);
+    else
+        sb_http_reply(c->req, 200, NULL, SB_STR("{}"));
+    call_done(c);
+}
+
+/* ---- calls from inside ---- */
+
+void *sb_mlflow_api_user(const struct sb_mlflow_api *a) {
+    return a->user;
+}
+
+sb_err sb_mlflow_api_submit(struct sb_mlflow_api *a, struct sb_job *job) {
+    return sb_pool_submit(a->reads, job);
+}
+
+/* The tree's strings are views of the text, so the text is copied before the call ends. */
+static sb_err answer_tree(struct call *c, struct sb_arena *arena, struct sb_json **out) {
+    struct sb_json_reader r;
+    struct sb_str text = sb_arena_dup(arena, sb_buf_view(&c->body));
+    if (!text.p) return too_large(c);
+    sb_json_reader_init(&r, text, arena, NULL);
+    r.string_max = SB_MLFLOW_BODY_MAX; /* dataset profiles */
+    return sb_json_parse_with(out, &r) ? too_large(c) : SB_OK;
+}
+
+sb_err sb_mlflow_api_call(struct sb_http_req *r, const char *path, const struct sb_json *args,
+                          struct sb_arena *arena, struct sb_json **out,
+                          struct sb_registry_error *error) {
+    struct call *c = call_new(r);
+    c->rpc = rpc_of_path(path);
+    sb_err err = call_parse_object(c, args);
+    if (!err) err = rpc_answer(c);
+    if (!err) err = answer_tree(c, arena, out);
+    if (err) {
+        error->code = c->reg.error.code;
+        error->message = sb_arena_dup(arena, c->reg.error.message);
+    }
+    call_done(c);
+    return err;
 }
 
 /* ---- probes ---- */
@@ -168,25 +221,30 @@ void handle_version(struct sb_http_req *r) {
     sb_http_reply(r, 200, "text/html; charset=utf-8", sb_str_of(sb_registry_mlflow_version));
 }
 
-/* What a client may ask of this server beyond the plain routes: nothing. */
+/* What a client may ask of this server beyond the plain routes. A "presigned_" row that is true
+ * says that the route is there, not that a file can be had by it (MLflow 3.17.2 has them true
+ * always). */
 void handle_server_info(struct sb_http_req *r) {
-    static const char *const off[] = {
-        "workspaces_enabled",
-        "trace_archival_enabled",
-        "multipart_uploads_enabled",
-        "multipart_downloads_enabled",
-        "presigned_upload_run_id_supported",
-        "presigned_upload_model_id_supported",
-        "model_artifact_presigned_downloads_supported",
-        "artifacts_presigned_only",
+    static const struct {
+        const char *key;
+        bool on;
+    } flags[] = {
+        {"workspaces_enabled", false},
+        {"trace_archival_enabled", false},
+        {"multipart_uploads_enabled", true},
+        {"multipart_downloads_enabled", true},
+        {"presigned_upload_run_id_supported", true},
+        {"presigned_upload_model_id_supported", true},
+        {"model_artifact_presigned_downloads_supported", false},
+        {"artifact_serving_enabled", true},
+        {"artifacts_presigned_only", false},
     };
     struct sb_buf b;
     sb_buf_init(&b, 4096);
     struct sb_json_writer w = {.b = &b};
     sb_json_obj(&w, NULL);
     sb_json_str(&w, "store_type", SB_STR("SqlStore"));
-    for (size_t i = 0; i < SB_COUNT(off); i++) sb_json_bool(&w, off[i], false);
-    sb_json_bool(&w, "artifact_serving_enabled", true);
+    for (size_t i = 0; i < SB_COUNT(flags); i++) sb_json_bool(&w, flags[i].key, flags[i].on);
     sb_json_int(&w, "skill_content_max_size", 0);
     sb_json_int(&w, "skill_content_max_files", 0);
     sb_json_str(&w, "tracking_auth", SB_STR(""));
@@ -211,6 +269,7 @@ sb_err sb_mlflow_api_new(struct sb_mlflow_api **out, const struct sb_mlflow_api_
                          struct sb_errctx *ctx) {
     struct sb_mlflow_api *a = sb_calloc(1, sizeof *a);
     a->changes = sb_wall_ms();
+    a->user = opt->user;
     hubs_init(a, opt->loops, opt->nloops);
     int readers = opt->read_threads > 0 ? opt->read_threads : 2;
     struct sb_registry_options reg = {

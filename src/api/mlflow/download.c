@@ -1,7 +1,9 @@
 /* Artifact downloads and removals. A file is read in pieces on the pool "files", each written to
- * the connection before the next is read, so that a transfer holds one piece whatever its size.
- * Small files are one read and one plain reply. */
+ * the connection before the next is read, so that a transfer holds one piece whatever its size. A
+ * part of a file (Range) and "not changed" (If-None-Match) are answered as RFC 9110 has them; the
+ * bytes are never recoded, so that ranges of one entity tag fit together. */
 #include "api/mlflow/mlflow_int.h"
+#include "api/mlflow/range.h"
 #include "base/mem.h"
 #include "domain/artifact/path.h"
 
@@ -13,9 +15,14 @@ struct transfer {
     char *piece;
     size_t got;
     int64_t left; /* bytes still to be read */
+    struct sb_artifact_info info;
+    struct sb_str tag; /* with its quotes */
+    enum range_kind range;
+    int64_t begin, end; /* what is asked for of the file */
+    bool same;          /* the client has it already */
     struct sb_str path;
     sb_err err;
-    bool busy, begun, cancel;
+    bool busy, cancel;
 };
 
 /* ---- what is asked for: one function per route, on a pool thread ---- */
@@ -96,19 +103,45 @@ static void read_work(struct sb_job *j) {
         read_piece(t);
 }
 
+static bool names_tag(struct sb_str list, struct sb_str tag) {
+    struct sb_str item;
+    while (sb_str_split(&list, ',', &item)) {
+        item = sb_str_trim(item);
+        if (sb_str_starts(item, SB_STR("W/"))) item = sb_str_sub(item, 2, item.n);
+        if (sb_str_is(item, "*") || sb_str_eq(item, tag)) return true;
+    }
+    return false;
+}
+
+/* What of the file is to be sent. If-Range with anything but our tag asks for the whole file. */
+static void choose_bytes(struct transfer *t) {
+    const struct sb_http_req *r = t->call->req;
+    struct sb_str if_range = sb_http_get_header(r, "If-Range");
+    t->tag = sb_str_of(sb_arena_printf(&t->call->arena, "\"%s\"", t->info.etag));
+    t->same = names_tag(sb_http_get_header(r, "If-None-Match"), t->tag);
+    t->end = t->info.size;
+    if (r->method == SB_HTTP_GET && (!if_range.p || sb_str_eq(sb_str_trim(if_range), t->tag)))
+        t->range = range_parse(sb_http_get_header(r, "Range"), t->info.size, &t->begin, &t->end);
+}
+
 static void open_work(struct sb_job *j) {
     struct transfer *t = SB_CONTAINER(j, struct transfer, job);
     struct call *c = t->call;
-    struct sb_artifact_info info;
     t->err = find(c, &t->path);
     if (t->err) return;
-    t->err = t->ops->open(c->api->files.self, t->path, &t->reader, &info, &c->ctx);
+    t->err = t->ops->open(c->api->files.self, t->path, &t->reader, &t->info, &c->ctx);
     if (t->err) {
         call_fail_ctx(c, t->err);
         return;
     }
-    t->left = info.size;
-    t->piece = sb_alloc(info.size < SB_ARTIFACT_PIECE ? (size_t)info.size + 1 : SB_ARTIFACT_PIECE);
+    choose_bytes(t);
+    t->left = t->end - t->begin;
+    if (t->same || t->range == RANGE_UNSATISFIABLE || c->req->method == SB_HTTP_HEAD) {
+        close_reader(t);
+        return;
+    }
+    t->ops->seek(t->reader, t->begin);
+    t->piece = sb_alloc(t->left < SB_ARTIFACT_PIECE ? (size_t)t->left + 1 : SB_ARTIFACT_PIECE);
     read_piece(t);
     if (t->err) call_fail_ctx(c, t->err);
 }
@@ -188,6 +221,17 @@ static bool attr_char(char c) {
            (c && strchr("!#$&+-.^_`|~", c));
 }
 
+static void add_range(struct transfer *t) {
+    struct sb_http_req *r = t->call->req;
+    const char *range;
+    if (t->range == RANGE_UNSATISFIABLE)
+        range = sb_arena_printf(&t->call->arena, "bytes */%lld", (long long)t->info.size);
+    else
+        range = sb_arena_printf(&t->call->arena, "bytes %lld-%lld/%lld", (long long)t->begin,
+                                (long long)t->end - 1, (long long)t->info.size);
+    sb_http_add_header(r, "Content-Range", sb_str_of(range));
+}
+
 /* Attachment always: a browser must not show an artifact as a page of this server. The name as
  * RFC 6266: a token, or an ASCII stand-in and the percent-encoded name. */
 static void add_headers(struct sb_http_req *r, struct sb_str name) {
@@ -225,19 +269,29 @@ static void open_done(struct sb_job *j) {
         return;
     }
     struct sb_str name = sb_artifact_path_base(t->path);
-    add_headers(r, name);
-    if (!t->reader) { /* one piece was all */
-        sb_http_reply(r, 200, content_type(name), (struct sb_str){t->piece, t->got});
+    sb_http_add_header(r, "ETag", t->tag);
+    sb_http_add_header(r, "Accept-Ranges", SB_STR("bytes"));
+    if (!t->same && t->range != RANGE_NONE) add_range(t);
+    if (t->same || t->range == RANGE_UNSATISFIABLE) {
+        if (t->same)
+            sb_http_reply(r, 304, NULL, SB_STR(""));
+        else
+            sb_http_reply(r, 416, "text/plain", SB_STR("The range is beyond the file."));
         transfer_end(t);
         return;
     }
+    add_headers(r, name);
     t->job.work = read_work;
     t->job.done = read_done;
     t->busy = false;
     r->user = t;
     r->on_drain = on_drain;
-    sb_http_stream_begin(r, 200, content_type(name), t->left + (int64_t)t->got);
-    send_piece(t);
+    sb_http_stream_begin(r, t->range == RANGE_SOME ? 206 : 200, content_type(name),
+                         t->end - t->begin);
+    if (r->method == SB_HTTP_HEAD)
+        stream_finish(t, true);
+    else
+        send_piece(t);
 }
 
 static void download(struct sb_http_req *r) {
@@ -275,16 +329,7 @@ static void delete_work(struct sb_job *j) {
     if (c->err) call_fail_ctx(c, c->err);
 }
 
-static void delete_done(struct sb_job *j) {
-    struct call *c = SB_CONTAINER(j, struct call, job);
-    if (c->err)
-        reply_error(c->req, c->reg.error.code, c->reg.error.message);
-    else
-        sb_http_reply(c->req, 200, NULL, SB_STR("{}"));
-    call_done(c);
-}
-
 void handle_artifact_delete(struct sb_http_req *r) {
     struct call *c = call_new(r);
-    call_submit(c, c->api->transfers, delete_work, delete_done);
+    call_submit(c, c->api->transfers, delete_work, call_done_empty);
 }

@@ -214,6 +214,23 @@ static bool is_empty(const struct field *f, const struct value *v) {
     return f->type == F_STR && !v->s.n;
 }
 
+static sb_err check_required(struct call *c) {
+    for (size_t i = 0; c->rpc->fields[i].name; i++) {
+        const struct field *f = &c->rpc->fields[i];
+        if (!(f->flags & F_REQUIRED) || !is_empty(f, &c->v[i])) continue;
+        if (!strcmp(f->name, "run_id") && arg_run_id(c).n) continue;
+        return call_missing(c, f->name);
+    }
+    return SB_OK;
+}
+
+static void take_path(struct call *c) {
+    size_t part = 0;
+    for (size_t i = 0; c->rpc->fields[i].name; i++)
+        if (c->rpc->fields[i].flags & F_PATH && part < c->req->nparams)
+            c->v[i] = (struct value){.has = true, .s = c->req->params[part++]};
+}
+
 sb_err call_parse(struct call *c) {
     if (c->req->method == SB_HTTP_GET) {
         SB_TRY(parse_query(c));
@@ -222,16 +239,13 @@ sb_err call_parse(struct call *c) {
         SB_TRY(parse_body(c, &o));
         if (o) SB_TRY(parse_members(c, o));
     }
-    size_t part = 0;
-    for (size_t i = 0; c->rpc->fields[i].name; i++) {
-        const struct field *f = &c->rpc->fields[i];
-        if (f->flags & F_PATH && part < c->req->nparams)
-            c->v[i] = (struct value){.has = true, .s = c->req->params[part++]};
-        if (!(f->flags & F_REQUIRED) || !is_empty(f, &c->v[i])) continue;
-        if (!strcmp(f->name, "run_id") && arg_run_id(c).n) continue;
-        return call_missing(c, f->name);
-    }
-    return SB_OK;
+    take_path(c);
+    return check_required(c);
+}
+
+sb_err call_parse_object(struct call *c, const struct sb_json *args) {
+    if (args) SB_TRY(parse_members(c, args));
+    return check_required(c);
 }
 
 /* ---- for handlers ---- */

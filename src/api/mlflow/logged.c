@@ -2,7 +2,7 @@
 #include "api/mlflow/mlflow_int.h"
 #include "domain/artifact/path.h"
 
-RPC(logged_model_create, true, {"experiment_id", F_STR, F_REQUIRED}, {"name", F_STR, 0},
+RPC(logged_model_create, WRITES, {"experiment_id", F_STR, F_REQUIRED}, {"name", F_STR, 0},
     {"model_type", F_STR, 0}, {"source_run_id", F_STR, 0}, {"params", F_OBJECTS, 0},
     {"tags", F_OBJECTS, 0}, ) {
     struct sb_logged_model_new in = {
@@ -21,7 +21,7 @@ RPC(logged_model_create, true, {"experiment_id", F_STR, F_REQUIRED}, {"name", F_
     return SB_OK;
 }
 
-RPC(logged_model_get, false, {"model_id", F_STR, F_PATH}, {"allow_deleted", F_BOOL, 0}, ) {
+RPC(logged_model_get, READS, {"model_id", F_STR, F_PATH}, {"allow_deleted", F_BOOL, 0}, ) {
     struct sb_logged_model m;
     SB_TRY(sb_registry_logged_model_get(&c->reg, arg_str(c, "model_id"), arg(c, "allow_deleted")->b,
                                         &m));
@@ -29,7 +29,8 @@ RPC(logged_model_get, false, {"model_id", F_STR, F_PATH}, {"allow_deleted", F_BO
     return SB_OK;
 }
 
-RPC(logged_model_finalize, true, {"model_id", F_STR, F_PATH}, {"status", F_STATUS, F_REQUIRED}, ) {
+RPC(logged_model_finalize, WRITES, {"model_id", F_STR, F_PATH},
+    {"status", F_STATUS, F_REQUIRED}, ) {
     const struct value *v = arg(c, "status");
     enum sb_logged_model_status status;
     int64_t number;
@@ -46,23 +47,23 @@ RPC(logged_model_finalize, true, {"model_id", F_STR, F_PATH}, {"status", F_STATU
     return SB_OK;
 }
 
-RPC(logged_model_delete, true, {"model_id", F_STR, F_PATH}, ) {
+RPC(logged_model_delete, WRITES, {"model_id", F_STR, F_PATH}, ) {
     return sb_registry_logged_model_delete(&c->reg, arg_str(c, "model_id"));
 }
 
-RPC(logged_model_params, true, {"model_id", F_STR, F_PATH}, {"params", F_OBJECTS, 0}, ) {
+RPC(logged_model_params, WRITES, {"model_id", F_STR, F_PATH}, {"params", F_OBJECTS, 0}, ) {
     struct sb_tags params;
     SB_TRY(arg_tags(c, "params", &params));
     return sb_registry_logged_model_params_log(&c->reg, arg_str(c, "model_id"), params);
 }
 
-RPC(logged_model_tags, true, {"model_id", F_STR, F_PATH}, {"tags", F_OBJECTS, 0}, ) {
+RPC(logged_model_tags, WRITES, {"model_id", F_STR, F_PATH}, {"tags", F_OBJECTS, 0}, ) {
     struct sb_tags tags;
     SB_TRY(arg_tags(c, "tags", &tags));
     return sb_registry_logged_model_tags_set(&c->reg, arg_str(c, "model_id"), tags);
 }
 
-RPC(logged_model_tag_delete, true, {"model_id", F_STR, F_PATH}, {"tag_key", F_STR, F_PATH}, ) {
+RPC(logged_model_tag_delete, WRITES, {"model_id", F_STR, F_PATH}, {"tag_key", F_STR, F_PATH}, ) {
     return sb_registry_logged_model_tag_delete(&c->reg, arg_str(c, "model_id"),
                                                arg_str(c, "tag_key"));
 }
@@ -101,7 +102,7 @@ static sb_err search_order(struct call *c, struct sb_logged_model_search *q) {
     return SB_OK;
 }
 
-RPC(logged_model_search, false, {"experiment_ids", F_STRS, F_REQUIRED}, {"filter", F_STR, 0},
+RPC(logged_model_search, READS, {"experiment_ids", F_STRS, F_REQUIRED}, {"filter", F_STR, 0},
     {"datasets", F_OBJECTS, 0}, {"max_results", F_INT, 0}, {"order_by", F_OBJECTS, 0},
     {"page_token", F_STR, 0}, ) {
     const struct value *ids = arg(c, "experiment_ids");
@@ -142,14 +143,14 @@ static sb_err list_below(struct call *c, struct sb_str root_uri, struct sb_str p
     return SB_OK;
 }
 
-RPC(artifact_list, false, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0}, {"path", F_STR, 0},
+RPC(artifact_list, READS, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0}, {"path", F_STR, 0},
     {"page_token", F_STR, 0}, ) {
     struct sb_run_info info;
     SB_TRY(sb_registry_run_info(&c->reg, arg_run_id(c), &info));
     return list_below(c, info.artifact_uri, arg_str(c, "path"));
 }
 
-RPC(logged_model_files, false, {"model_id", F_STR, F_PATH},
+RPC(logged_model_files, READS, {"model_id", F_STR, F_PATH},
     {"artifact_directory_path", F_STR, 0}, ) {
     struct sb_logged_model m;
     SB_TRY(sb_registry_logged_model_get(&c->reg, arg_str(c, "model_id"), false, &m));
@@ -157,7 +158,7 @@ RPC(logged_model_files, false, {"model_id", F_STR, F_PATH},
 }
 
 /* GET mlflow-artifacts/artifacts: names without their folder. */
-RPC(file_list, false, {"path", F_STR, 0}, ) {
+RPC(file_list, READS, {"path", F_STR, 0}, ) {
     struct sb_str clean;
     struct sb_artifact_list found;
     sb_err err = sb_artifact_path_clean(arg_str(c, "path"), &c->arena, &clean, &c->ctx);

@@ -43,9 +43,11 @@ struct value {
 
 struct call;
 
+enum rpc_pool { READS, WRITES, FILES };
+
 struct rpc {
     const struct field *fields; /* ended by a row without name */
-    bool write;
+    enum rpc_pool pool;         /* FILES: also for registry calls that come with files */
     /* On a pool thread: does it and writes the answer into c->w, inside its object. */
     sb_err (*run)(struct call *c);
 };
@@ -88,6 +90,8 @@ SB_MUST_CHECK sb_err arg_view(struct call *c, const char *name, enum sb_view *ou
 
 /* Reads and checks all fields of the request. Fails with SB_E_INVALID and call_fail's message. */
 SB_MUST_CHECK sb_err call_parse(struct call *c);
+/* The same from an object (or NULL) instead of the request; for rows without path parameters. */
+SB_MUST_CHECK sb_err call_parse_object(struct call *c, const struct sb_json *args);
 
 /* Records the answer's error. */
 sb_err call_fail(struct call *c, enum sb_mlflow_error code, const char *fmt, ...) SB_PRINTF(3, 4);
@@ -126,6 +130,7 @@ struct hub {
 
 struct sb_mlflow_api {
     struct sb_registry *reg;
+    void *user;
     struct sb_artifact_store files;
     struct sb_pool *reads, *writes, *transfers;
     struct hub *hubs;
@@ -151,9 +156,14 @@ void changes_bump(struct sb_mlflow_api *a);
 sb_http_handler handle_rpc, handle_changes, handle_health, handle_version, handle_server_info;
 sb_http_handler handle_artifact_get, handle_artifact_put, handle_artifact_delete;
 sb_http_handler handle_run_artifact, handle_version_artifact, handle_model_artifact;
+sb_http_handler handle_part_put, handle_run_upload;
 
 /* The row a route of the RPC tables belongs to. */
 const struct rpc *rpc_of_route(const struct sb_http_route *route);
+/* The answer of work that has none: {} or c's error; ends the call. */
+void call_done_empty(struct sb_job *j);
+/* The reading RPC of a path of MLFLOW_RPCS, or one of ours by its whole path; it must be there. */
+const struct rpc *rpc_of_path(const char *path);
 
 /* Store path below the artifact URI root: both checked. */
 SB_MUST_CHECK sb_err artifact_path(struct call *c, struct sb_str root_uri, struct sb_str path,
@@ -192,6 +202,10 @@ SB_MUST_CHECK sb_err artifact_path(struct call *c, struct sb_str root_uri, struc
     X(GET, "metrics/get-history-bulk-interval", READ, metric_history_interval,                     \
       "a metric of many runs, sampled")                                                            \
     X(GET, "artifacts/list", READ, artifact_list, "files of a run, one level")                     \
+    X(POST, "artifacts/presigned-upload-url", WRITE, upload_url,                                   \
+      "refused: files are served by this server")                                                  \
+    X(POST, "artifacts/presigned-download-url", READ, download_url,                                \
+      "refused: files are served by this server")                                                  \
     X(POST, "logged-models", WRITE, logged_model_create, "create a logged model")                  \
     X(POST, "logged-models/search", READ, logged_model_search, "search logged models")             \
     X(GET, "logged-models/{model_id}", READ, logged_model_get, "a logged model")                   \
@@ -226,16 +240,30 @@ SB_MUST_CHECK sb_err artifact_path(struct call *c, struct sb_str root_uri, struc
     X(POST, "model-versions/set-tag", WRITE, version_tag_set, "set a tag")                         \
     X(DELETE, "model-versions/delete-tag", WRITE, version_tag_delete, "remove a tag")
 
+/* Below mlflow-artifacts/. */
+#define FILE_RPCS(X)                                                                               \
+    X(GET, "artifacts", READ, file_list, "artifact files, one level")                              \
+    X(GET, "presigned/{file_path*}", READ, file_presigned, "where an artifact file is read")       \
+    X(POST, "mpu/create/{folder*}", WRITE, parts_create, "begin an upload in parts")               \
+    X(POST, "mpu/complete/{folder*}", WRITE, parts_complete, "end it: the file is there")          \
+    X(POST, "mpu/abort/{folder*}", WRITE, parts_abort, "give it up")
+
+/* Not MLflow's: whole paths. */
+#define OWN_RPCS(X)                                                                                \
+    X(POST, "/api/sibyl/1/gc/plan", ADMIN, gc_plan, "what `sibyl gc` would remove for good")       \
+    X(POST, "/api/sibyl/1/gc/remove", ADMIN, gc_remove, "remove one deleted object for good")
+
 /* An RPC: its fields and what it does. */
-#define RPC(name, writes, ...)                                                                     \
+#define RPC(name, pool, ...)                                                                       \
     static const struct field name##_fields[] = {__VA_ARGS__{NULL, 0, 0}};                         \
     static sb_err name##_run(struct call *c);                                                      \
-    const struct rpc rpc_##name = {name##_fields, writes, name##_run};                             \
+    const struct rpc rpc_##name = {name##_fields, pool, name##_run};                               \
     static sb_err name##_run(struct call *c)
 
 #define X(method, path, scope, name, doc) extern const struct rpc rpc_##name;
 MLFLOW_RPCS(X)
+FILE_RPCS(X)
+OWN_RPCS(X)
 #undef X
-extern const struct rpc rpc_file_list;
 
 #endif

@@ -33,7 +33,7 @@ static void put_versions(struct call *c, const struct sb_model_versions *found) 
 
 /* ---- registered models ---- */
 
-RPC(model_create, true, NAME, {"tags", F_OBJECTS, 0}, {"description", F_STR, 0}, ) {
+RPC(model_create, WRITES, NAME, {"tags", F_OBJECTS, 0}, {"description", F_STR, 0}, ) {
     struct sb_tags tags;
     struct sb_registered_model m;
     SB_TRY(arg_tags(c, "tags", &tags));
@@ -42,29 +42,29 @@ RPC(model_create, true, NAME, {"tags", F_OBJECTS, 0}, {"description", F_STR, 0},
     return put_model(c, &m);
 }
 
-RPC(model_get, false, NAME, ) {
+RPC(model_get, READS, NAME, ) {
     struct sb_registered_model m;
     SB_TRY(sb_registry_model_get(&c->reg, arg_str(c, "name"), &m));
     return put_model(c, &m);
 }
 
-RPC(model_update, true, NAME, {"description", F_STR, 0}, ) {
+RPC(model_update, WRITES, NAME, {"description", F_STR, 0}, ) {
     struct sb_registered_model m;
     SB_TRY(sb_registry_model_update(&c->reg, arg_str(c, "name"), or_empty(c, "description"), &m));
     return put_model(c, &m);
 }
 
-RPC(model_rename, true, NAME, {"new_name", F_STR, F_REQUIRED}, ) {
+RPC(model_rename, WRITES, NAME, {"new_name", F_STR, F_REQUIRED}, ) {
     struct sb_registered_model m;
     SB_TRY(sb_registry_model_rename(&c->reg, arg_str(c, "name"), arg_str(c, "new_name"), &m));
     return put_model(c, &m);
 }
 
-RPC(model_delete, true, NAME, ) {
+RPC(model_delete, WRITES, NAME, ) {
     return sb_registry_model_delete(&c->reg, arg_str(c, "name"));
 }
 
-RPC(model_search, false, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
+RPC(model_search, READS, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
     {"page_token", F_STR, 0}, ) {
     struct sb_search q;
     struct sb_registered_models found;
@@ -80,7 +80,7 @@ RPC(model_search, false, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"orde
     return SB_OK;
 }
 
-RPC(model_latest, false, NAME, {"stages", F_STRS, 0}, ) {
+RPC(model_latest, READS, NAME, {"stages", F_STRS, 0}, ) {
     const struct value *stages = arg(c, "stages");
     struct sb_model_versions found;
     SB_TRY(sb_registry_model_latest(&c->reg, arg_str(c, "name"), stages->list, stages->n, &found));
@@ -88,25 +88,25 @@ RPC(model_latest, false, NAME, {"stages", F_STRS, 0}, ) {
     return SB_OK;
 }
 
-RPC(model_tag_set, true, NAME, {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
+RPC(model_tag_set, WRITES, NAME, {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
     return sb_registry_model_tag_set(&c->reg, arg_str(c, "name"), arg_str(c, "key"),
                                      or_empty(c, "value"));
 }
 
-RPC(model_tag_delete, true, NAME, {"key", F_STR, F_REQUIRED}, ) {
+RPC(model_tag_delete, WRITES, NAME, {"key", F_STR, F_REQUIRED}, ) {
     return sb_registry_model_tag_delete(&c->reg, arg_str(c, "name"), arg_str(c, "key"));
 }
 
-RPC(alias_set, true, NAME, {"alias", F_STR, F_REQUIRED}, VERSION, ) {
+RPC(alias_set, WRITES, NAME, {"alias", F_STR, F_REQUIRED}, VERSION, ) {
     return sb_registry_alias_set(&c->reg, arg_str(c, "name"), arg_str(c, "alias"),
                                  arg_str(c, "version"));
 }
 
-RPC(alias_delete, true, NAME, {"alias", F_STR, F_REQUIRED}, ) {
+RPC(alias_delete, WRITES, NAME, {"alias", F_STR, F_REQUIRED}, ) {
     return sb_registry_alias_delete(&c->reg, arg_str(c, "name"), arg_str(c, "alias"));
 }
 
-RPC(alias_get, false, NAME, {"alias", F_STR, F_REQUIRED}, ) {
+RPC(alias_get, READS, NAME, {"alias", F_STR, F_REQUIRED}, ) {
     struct sb_model_version v;
     SB_TRY(sb_registry_alias_get(&c->reg, arg_str(c, "name"), arg_str(c, "alias"), &v));
     return put_one_version(c, &v);
@@ -114,7 +114,7 @@ RPC(alias_get, false, NAME, {"alias", F_STR, F_REQUIRED}, ) {
 
 /* ---- versions ---- */
 
-RPC(version_create, true, NAME, {"source", F_STR, F_REQUIRED}, {"run_id", F_STR, 0},
+RPC(version_create, WRITES, NAME, {"source", F_STR, F_REQUIRED}, {"run_id", F_STR, 0},
     {"tags", F_OBJECTS, 0}, {"run_link", F_STR, 0}, {"description", F_STR, 0},
     {"model_id", F_STR, 0}, ) {
     struct sb_version_new in = {
@@ -131,24 +131,24 @@ RPC(version_create, true, NAME, {"source", F_STR, F_REQUIRED}, {"run_id", F_STR,
     return put_one_version(c, &v);
 }
 
-RPC(version_get, false, NAME, VERSION, ) {
+RPC(version_get, READS, NAME, VERSION, ) {
     struct sb_model_version v;
     SB_TRY(sb_registry_version_get(&c->reg, arg_str(c, "name"), arg_str(c, "version"), &v));
     return put_one_version(c, &v);
 }
 
-RPC(version_update, true, NAME, VERSION, {"description", F_STR, 0}, ) {
+RPC(version_update, WRITES, NAME, VERSION, {"description", F_STR, 0}, ) {
     struct sb_model_version v;
     SB_TRY(sb_registry_version_update(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
                                       arg_str(c, "description"), &v));
     return put_one_version(c, &v);
 }
 
-RPC(version_delete, true, NAME, VERSION, ) {
+RPC(version_delete, WRITES, NAME, VERSION, ) {
     return sb_registry_version_delete(&c->reg, arg_str(c, "name"), arg_str(c, "version"));
 }
 
-RPC(version_search, false, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
+RPC(version_search, READS, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
     {"page_token", F_STR, 0}, ) {
     struct sb_search q;
     struct sb_model_versions found;
@@ -159,7 +159,7 @@ RPC(version_search, false, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"or
     return SB_OK;
 }
 
-RPC(version_uri, false, NAME, VERSION, ) {
+RPC(version_uri, READS, NAME, VERSION, ) {
     struct sb_str uri;
     SB_TRY(
         sb_registry_version_download_uri(&c->reg, arg_str(c, "name"), arg_str(c, "version"), &uri));
@@ -167,7 +167,7 @@ RPC(version_uri, false, NAME, VERSION, ) {
     return SB_OK;
 }
 
-RPC(version_stage, true, NAME, VERSION, {"stage", F_STR, F_REQUIRED},
+RPC(version_stage, WRITES, NAME, VERSION, {"stage", F_STR, F_REQUIRED},
     {"archive_existing_versions", F_BOOL, 0}, ) {
     struct sb_model_version v;
     SB_TRY(sb_registry_version_stage(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
@@ -176,12 +176,12 @@ RPC(version_stage, true, NAME, VERSION, {"stage", F_STR, F_REQUIRED},
     return put_one_version(c, &v);
 }
 
-RPC(version_tag_set, true, NAME, VERSION, {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
+RPC(version_tag_set, WRITES, NAME, VERSION, {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
     return sb_registry_version_tag_set(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
                                        arg_str(c, "key"), or_empty(c, "value"));
 }
 
-RPC(version_tag_delete, true, NAME, VERSION, {"key", F_STR, F_REQUIRED}, ) {
+RPC(version_tag_delete, WRITES, NAME, VERSION, {"key", F_STR, F_REQUIRED}, ) {
     return sb_registry_version_tag_delete(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
                                           arg_str(c, "key"));
 }

@@ -3,7 +3,7 @@
 
 /* ---- experiments ---- */
 
-RPC(experiment_create, true, {"name", F_STR, F_REQUIRED}, {"artifact_location", F_STR, 0},
+RPC(experiment_create, WRITES, {"name", F_STR, F_REQUIRED}, {"artifact_location", F_STR, 0},
     {"tags", F_OBJECTS, 0}, ) {
     struct sb_tags tags;
     int64_t id;
@@ -14,21 +14,21 @@ RPC(experiment_create, true, {"name", F_STR, F_REQUIRED}, {"artifact_location", 
     return SB_OK;
 }
 
-RPC(experiment_get, false, {"experiment_id", F_STR, F_REQUIRED}, ) {
+RPC(experiment_get, READS, {"experiment_id", F_STR, F_REQUIRED}, ) {
     struct sb_experiment e;
     SB_TRY(sb_registry_experiment_get(&c->reg, arg_str(c, "experiment_id"), &e));
     put_experiment(&c->w, "experiment", &e);
     return SB_OK;
 }
 
-RPC(experiment_by_name, false, {"experiment_name", F_STR, F_REQUIRED}, ) {
+RPC(experiment_by_name, READS, {"experiment_name", F_STR, F_REQUIRED}, ) {
     struct sb_experiment e;
     SB_TRY(sb_registry_experiment_by_name(&c->reg, arg_str(c, "experiment_name"), &e));
     put_experiment(&c->w, "experiment", &e);
     return SB_OK;
 }
 
-RPC(experiment_search, false, {"filter", F_STR, 0}, {"order_by", F_STRS, 0},
+RPC(experiment_search, READS, {"filter", F_STR, 0}, {"order_by", F_STRS, 0},
     {"max_results", F_INT, 0}, {"page_token", F_STR, 0}, {"view_type", F_STATUS, 0}, ) {
     struct sb_search q;
     struct sb_experiments found;
@@ -45,15 +45,15 @@ RPC(experiment_search, false, {"filter", F_STR, 0}, {"order_by", F_STRS, 0},
     return SB_OK;
 }
 
-RPC(experiment_delete, true, {"experiment_id", F_STR, F_REQUIRED}, ) {
+RPC(experiment_delete, WRITES, {"experiment_id", F_STR, F_REQUIRED}, ) {
     return sb_registry_experiment_delete(&c->reg, arg_str(c, "experiment_id"));
 }
 
-RPC(experiment_restore, true, {"experiment_id", F_STR, F_REQUIRED}, ) {
+RPC(experiment_restore, WRITES, {"experiment_id", F_STR, F_REQUIRED}, ) {
     return sb_registry_experiment_restore(&c->reg, arg_str(c, "experiment_id"));
 }
 
-RPC(experiment_update, true, {"experiment_id", F_STR, F_REQUIRED},
+RPC(experiment_update, WRITES, {"experiment_id", F_STR, F_REQUIRED},
     {"new_name", F_STR, F_REQUIRED}, ) {
     return sb_registry_experiment_rename(&c->reg, arg_str(c, "experiment_id"),
                                          arg_str(c, "new_name"));
@@ -65,19 +65,19 @@ static struct sb_str value_or_empty(const struct call *c) {
     return v.p ? v : SB_STR("");
 }
 
-RPC(experiment_tag_set, true, {"experiment_id", F_STR, F_REQUIRED}, {"key", F_STR, F_REQUIRED},
+RPC(experiment_tag_set, WRITES, {"experiment_id", F_STR, F_REQUIRED}, {"key", F_STR, F_REQUIRED},
     {"value", F_STR, 0}, ) {
     return sb_registry_experiment_tag_set(&c->reg, arg_str(c, "experiment_id"), arg_str(c, "key"),
                                           value_or_empty(c));
 }
 
-RPC(experiment_tag_delete, true, {"experiment_id", F_STR, F_REQUIRED},
+RPC(experiment_tag_delete, WRITES, {"experiment_id", F_STR, F_REQUIRED},
     {"key", F_STR, F_REQUIRED}, ) {
     return sb_registry_experiment_tag_delete(&c->reg, arg_str(c, "experiment_id"),
                                              arg_str(c, "key"));
 }
 
-RPC(dataset_search, false, {"experiment_ids", F_STRS, 0}, ) {
+RPC(dataset_search, READS, {"experiment_ids", F_STRS, 0}, ) {
     enum { IDS_MAX = 20 };
     const struct value *ids = arg(c, "experiment_ids");
     if (!ids->n)
@@ -106,7 +106,7 @@ RPC(dataset_search, false, {"experiment_ids", F_STRS, 0}, ) {
 
 /* ---- runs ---- */
 
-RPC(run_create, true, {"experiment_id", F_STR, 0}, {"user_id", F_STR, 0}, {"run_name", F_STR, 0},
+RPC(run_create, WRITES, {"experiment_id", F_STR, 0}, {"user_id", F_STR, 0}, {"run_name", F_STR, 0},
     {"start_time", F_INT, 0}, {"tags", F_OBJECTS, 0}, ) {
     struct sb_run_new in = {
         .experiment_id = arg_str(c, "experiment_id"),
@@ -121,7 +121,7 @@ RPC(run_create, true, {"experiment_id", F_STR, 0}, {"user_id", F_STR, 0}, {"run_
     return SB_OK;
 }
 
-RPC(run_get, false, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0}, ) {
+RPC(run_get, READS, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0}, ) {
     struct sb_run run;
     SB_TRY(sb_registry_run_get(&c->reg, arg_run_id(c), &run));
     put_run(&c->w, "run", &run);
@@ -139,7 +139,7 @@ static sb_err run_status(struct call *c, enum sb_run_status *out) {
                      SB_ARG(v->s));
 }
 
-RPC(run_update, true, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
+RPC(run_update, WRITES, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
     {"status", F_STATUS, 0}, {"end_time", F_INT, 0}, {"run_name", F_STR, 0}, ) {
     enum sb_run_status status;
     struct sb_run_info info;
@@ -150,15 +150,15 @@ RPC(run_update, true, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
     return SB_OK;
 }
 
-RPC(run_delete, true, {"run_id", F_STR, F_REQUIRED}, ) {
+RPC(run_delete, WRITES, {"run_id", F_STR, F_REQUIRED}, ) {
     return sb_registry_run_delete(&c->reg, arg_str(c, "run_id"));
 }
 
-RPC(run_restore, true, {"run_id", F_STR, F_REQUIRED}, ) {
+RPC(run_restore, WRITES, {"run_id", F_STR, F_REQUIRED}, ) {
     return sb_registry_run_restore(&c->reg, arg_str(c, "run_id"));
 }
 
-RPC(run_search, false, {"experiment_ids", F_STRS, 0}, {"filter", F_STR, 0},
+RPC(run_search, READS, {"experiment_ids", F_STRS, 0}, {"filter", F_STR, 0},
     {"run_view_type", F_STATUS, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
     {"page_token", F_STR, 0}, ) {
     struct sb_search q;
@@ -178,23 +178,23 @@ RPC(run_search, false, {"experiment_ids", F_STRS, 0}, {"filter", F_STR, 0},
     return SB_OK;
 }
 
-RPC(run_tag_set, true, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
+RPC(run_tag_set, WRITES, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
     {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
     return sb_registry_run_tag_set(&c->reg, arg_run_id(c), arg_str(c, "key"), value_or_empty(c));
 }
 
-RPC(run_tag_delete, true, {"run_id", F_STR, F_REQUIRED}, {"key", F_STR, F_REQUIRED}, ) {
+RPC(run_tag_delete, WRITES, {"run_id", F_STR, F_REQUIRED}, {"key", F_STR, F_REQUIRED}, ) {
     return sb_registry_run_tag_delete(&c->reg, arg_run_id(c), arg_str(c, "key"));
 }
 
-RPC(param_log, true, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
+RPC(param_log, WRITES, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
     {"key", F_STR, F_REQUIRED}, {"value", F_STR, 0}, ) {
     return sb_registry_param_log(&c->reg, arg_run_id(c), arg_str(c, "key"), value_or_empty(c));
 }
 
 /* ---- metrics ---- */
 
-RPC(metric_log, true, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
+RPC(metric_log, WRITES, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
     {"key", F_STR, F_REQUIRED}, {"value", F_DOUBLE, F_REQUIRED}, {"timestamp", F_INT, F_REQUIRED},
     {"step", F_INT, 0}, {"model_id", F_STR, 0}, {"dataset_name", F_STR, 0},
     {"dataset_digest", F_STR, 0}, ) {
@@ -233,7 +233,7 @@ static sb_err batch_metric(struct call *c, const struct sb_json *o, size_t index
     return member_str(c, o, path, "run_id", &m->run_id);
 }
 
-RPC(batch_log, true, {"run_id", F_STR, F_REQUIRED}, {"metrics", F_OBJECTS, 0},
+RPC(batch_log, WRITES, {"run_id", F_STR, F_REQUIRED}, {"metrics", F_OBJECTS, 0},
     {"params", F_OBJECTS, 0}, {"tags", F_OBJECTS, 0}, ) {
     const struct value *v = arg(c, "metrics");
     struct sb_metric *metrics = sb_arena_zalloc(&c->arena, (v->n + 1) * sizeof *metrics);
@@ -246,7 +246,7 @@ RPC(batch_log, true, {"run_id", F_STR, F_REQUIRED}, {"metrics", F_OBJECTS, 0},
     return sb_registry_batch_log(&c->reg, arg_str(c, "run_id"), metrics, n, params, tags);
 }
 
-RPC(metric_history, false, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
+RPC(metric_history, READS, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
     {"metric_key", F_STR, F_REQUIRED}, {"page_token", F_STR, 0}, {"max_results", F_INT, 0}, ) {
     struct sb_metrics found;
     struct sb_opt_i64 max = arg_int(c, "max_results");
@@ -262,7 +262,7 @@ RPC(metric_history, false, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0}
     return SB_OK;
 }
 
-RPC(metric_history_bulk, false, {"run_id", F_STRS, 0}, {"metric_key", F_STR, 0},
+RPC(metric_history_bulk, READS, {"run_id", F_STRS, 0}, {"metric_key", F_STR, 0},
     {"max_results", F_INT, 0}, ) {
     enum { RUNS_MAX = 100, ROWS_MAX = 25000 };
     const struct value *ids = arg(c, "run_id");
@@ -295,7 +295,7 @@ RPC(metric_history_bulk, false, {"run_id", F_STRS, 0}, {"metric_key", F_STR, 0},
     return SB_OK;
 }
 
-RPC(metric_history_interval, false, {"run_ids", F_STRS, F_REQUIRED},
+RPC(metric_history_interval, READS, {"run_ids", F_STRS, F_REQUIRED},
     {"metric_key", F_STR, F_REQUIRED}, {"start_step", F_INT, 0}, {"end_step", F_INT, 0},
     {"max_results", F_INT, 0}, ) {
     enum { RUNS_MAX = 100, ROWS_MAX = 2500 };
@@ -363,7 +363,7 @@ static sb_err dataset_input(struct call *c, const struct sb_json *o, struct sb_d
     return SB_OK;
 }
 
-RPC(inputs_log, true, {"run_id", F_STR, F_REQUIRED}, {"datasets", F_OBJECTS, 0},
+RPC(inputs_log, WRITES, {"run_id", F_STR, F_REQUIRED}, {"datasets", F_OBJECTS, 0},
     {"models", F_OBJECTS, 0}, ) {
     const struct value *v = arg(c, "datasets");
     struct sb_dataset_inputs in = {0};
@@ -375,13 +375,13 @@ RPC(inputs_log, true, {"run_id", F_STR, F_REQUIRED}, {"datasets", F_OBJECTS, 0},
     return sb_registry_inputs_log(&c->reg, arg_str(c, "run_id"), in, models);
 }
 
-RPC(outputs_log, true, {"run_id", F_STR, F_REQUIRED}, {"models", F_OBJECTS, F_REQUIRED}, ) {
+RPC(outputs_log, WRITES, {"run_id", F_STR, F_REQUIRED}, {"models", F_OBJECTS, F_REQUIRED}, ) {
     struct sb_model_links models;
     SB_TRY(links(c, &models));
     return sb_registry_outputs_log(&c->reg, arg_str(c, "run_id"), models);
 }
 
-RPC(model_record, true, {"run_id", F_STR, F_REQUIRED}, {"model_json", F_STR, F_REQUIRED}, ) {
+RPC(model_record, WRITES, {"run_id", F_STR, F_REQUIRED}, {"model_json", F_STR, F_REQUIRED}, ) {
     static const char *const needed[] = {"artifact_path", "flavors", "utc_time_created", "run_id"};
     struct sb_str text = arg_str(c, "model_json");
     struct sb_json *model;

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "domain/artifact/artifact.h"
 #include "domain/artifact/path.h"
@@ -192,7 +194,8 @@ static sb_err put(struct folder *f, const char *path, const char *text) {
         f->store.ops->abort(w);
         return err;
     }
-    return f->store.ops->commit(w, NULL);
+    char etag[SB_ARTIFACT_ETAG_MAX];
+    return f->store.ops->commit(w, etag, NULL);
 }
 
 static sb_err get(struct folder *f, const char *path, char *to, size_t max) {
@@ -373,6 +376,297 @@ static void test_every_storage_call_may_fail(void **state) {
     assert_int_equal(list(f, "d").n, 1);
 }
 
+/* ---- removal in two steps ---- */
+
+static void test_set_aside(void **state) {
+    struct folder *f = *state;
+    const struct sb_artifact_ops *ops = f->store.ops;
+    char text[32];
+    uint64_t ticket = 0;
+    assert_int_equal(put(f, "run/artifacts/a", "one"), SB_OK);
+    assert_int_equal(ops->set_aside(f->store.self, SB_STR("none/x"), &ticket, NULL), SB_OK);
+    assert_int_equal(ticket, 0);
+    assert_int_equal(ops->set_aside(f->store.self, SB_STR("run"), &ticket, NULL), SB_OK);
+    assert_int_not_equal(ticket, 0);
+    assert_int_equal(get(f, "run/artifacts/a", text, sizeof text), SB_E_MISSING);
+    assert_int_equal(ops->put_back(f->store.self, ticket, SB_STR("run"), NULL), SB_OK);
+    assert_int_equal(get(f, "run/artifacts/a", text, sizeof text), SB_OK);
+    assert_string_equal(text, "one");
+    assert_int_equal(ops->set_aside(f->store.self, SB_STR("run"), &ticket, NULL), SB_OK);
+    assert_int_equal(ops->discard(f->store.self, ticket, NULL), SB_OK);
+    assert_int_equal(list(f, "").n, 0);
+    assert_int_equal(ops->set_aside(f->store.self, SB_STR(""), &ticket, NULL), SB_E_INVALID);
+}
+
+/* ---- uploads in parts ---- */
+
+#define ID (SB_ARTIFACT_UPLOAD_ID + 1)
+
+struct etags {
+    char v[3][SB_ARTIFACT_ETAG_MAX];
+};
+
+static void begin(struct folder *f, const char *path, int64_t n, char id[ID]) {
+    assert_int_equal(f->store.ops->parts_begin(f->store.self, sb_str_of(path), n, id, NULL), SB_OK);
+}
+
+static sb_err part(struct folder *f, const char *id, int64_t number, const char *text,
+                   struct etags *e) {
+    void *w;
+    sb_err err = f->store.ops->part_create(f->store.self, sb_str_of(id), number,
+                                           (int64_t)strlen(text), &w, NULL);
+    if (err) return err;
+    err = f->store.ops->write(w, text, strlen(text), NULL);
+    if (!err) return f->store.ops->commit(w, e->v[number - 1], NULL);
+    f->store.ops->abort(w);
+    return err;
+}
+
+static sb_err end(struct folder *f, const char *id, const char *path, const struct etags *e,
+                  size_t n) {
+    struct sb_artifact_part parts[3];
+    for (size_t i = 0; i < n; i++)
+        parts[i] = (struct sb_artifact_part){(int64_t)i + 1, sb_str_of(e->v[i])};
+    return f->store.ops->parts_end(f->store.self, sb_str_of(id), sb_str_of(path), parts, n, NULL);
+}
+
+static void reopen(struct folder *f) {
+    f->store.ops->free(f->store.self);
+    assert_int_equal(sb_artifact_files_open(&f->store, f->path, NULL), SB_OK);
+}
+
+static size_t uploads_left(struct folder *f) {
+    char name[128];
+    struct sb_dir_names left;
+    snprintf(name, sizeof name, "%s/%s", f->path, SB_ARTIFACT_UPLOAD_DIR);
+    assert_int_equal(sb_dir_list(name, &left, NULL), SB_OK);
+    size_t n = left.n;
+    sb_dir_names_fini(&left);
+    return n;
+}
+
+static void test_parts_become_one_file(void **state) {
+    struct folder *f = *state;
+    static const struct {
+        const char *name, *order; /* of the part numbers */
+        const char *part[3], *whole;
+        bool restart; /* after each part */
+    } rows[] = {
+        {"one part", "1", {"whole"}, "whole", false},
+        {"one empty part", "1", {""}, "", false},
+        {"in order", "123", {"first", "other", "xyz"}, "firstotherxyz", false},
+        {"the last one first", "312", {"first", "other", "xyz"}, "firstotherxyz", false},
+        {"sent again", "1232311", {"first", "other", "xyz"}, "firstotherxyz", false},
+        {"restarts in between", "132", {"first", "other", "xyz"}, "firstotherxyz", true},
+    };
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        char id[ID], got[32];
+        struct etags e;
+        size_t n = rows[i].part[1] ? 3 : 1;
+        begin(f, "d/big.bin", (int64_t)n, id);
+        for (const char *o = rows[i].order; *o; o++) {
+            sb_err err = part(f, id, *o - '0', rows[i].part[*o - '1'], &e);
+            if (err) fail_msg("%s: part %c: %s", rows[i].name, *o, sb_err_name(err));
+            if (rows[i].restart) reopen(f);
+        }
+        assert_int_equal(get(f, "d/big.bin", got, sizeof got), SB_E_MISSING);
+        assert_int_equal(end(f, id, "d/big.bin", &e, n), SB_OK);
+        assert_int_equal(get(f, "d/big.bin", got, sizeof got), SB_OK);
+        assert_string_equal(got, rows[i].whole);
+        assert_int_equal(uploads_left(f), 0);
+        assert_int_equal(f->store.ops->remove(f->store.self, SB_STR("d"), NULL), SB_OK);
+    }
+}
+
+static void test_wrong_parts_are_refused(void **state) {
+    struct folder *f = *state;
+    const struct sb_artifact_ops *ops = f->store.ops;
+    char id[ID], other[ID];
+    struct etags e = {0}, wrong;
+    void *w;
+    assert_int_equal(ops->parts_begin(f->store.self, SB_STR("x"), 0, id, NULL), SB_E_INVALID);
+    assert_int_equal(
+        ops->parts_begin(f->store.self, SB_STR("x"), SB_ARTIFACT_PARTS_MAX + 1, id, NULL),
+        SB_E_INVALID);
+    assert_int_equal(ops->parts_begin(f->store.self, SB_STR(""), 1, id, NULL), SB_E_INVALID);
+    begin(f, "d/x", SB_ARTIFACT_PARTS_MAX, other);
+    begin(f, "d/x", 3, id);
+    assert_int_equal(part(f, "0123", 1, "a", &e), SB_E_MISSING);
+    assert_int_equal(part(f, "../../../../etc/passwd/0123456789ab", 1, "a", &e), SB_E_MISSING);
+    assert_int_equal(ops->part_create(f->store.self, sb_str_of(id), 0, 1, &w, NULL), SB_E_INVALID);
+    assert_int_equal(ops->part_create(f->store.self, sb_str_of(id), 4, 1, &w, NULL), SB_E_INVALID);
+    assert_int_equal(ops->part_create(f->store.self, sb_str_of(id), 1, 0, &w, NULL), SB_E_INVALID);
+    assert_int_equal(ops->part_create(f->store.self, sb_str_of(id), 1, INT64_MAX, &w, NULL),
+                     SB_E_INVALID);
+    assert_int_equal(part(f, id, 1, "four", &e), SB_OK);
+    assert_int_equal(part(f, id, 2, "fives", &e), SB_E_INVALID); /* not the size of the first */
+    assert_int_equal(part(f, id, 1, "fives", &e), SB_OK);        /* the only one may change it */
+    assert_int_equal(part(f, id, 2, "other", &e), SB_OK);
+    assert_int_equal(end(f, id, "d/x", &e, 3), SB_E_INVALID); /* one is missing */
+    assert_int_equal(part(f, id, 3, "z", &e), SB_OK);
+    assert_int_equal(end(f, id, "d/y", &e, 3), SB_E_INVALID);
+    assert_int_equal(end(f, id, "d/x", &e, 2), SB_E_INVALID);
+    wrong = e;
+    memcpy(wrong.v[1], e.v[0], sizeof wrong.v[1]);
+    assert_int_equal(end(f, id, "d/x", &wrong, 3), SB_E_INVALID);
+    assert_int_equal(end(f, id, "d/x", &e, 3), SB_OK);
+    assert_int_equal(end(f, id, "d/x", &e, 3), SB_E_MISSING);
+    assert_int_equal(uploads_left(f), 1);
+    assert_int_equal(ops->parts_abort(f->store.self, sb_str_of(other), NULL), SB_OK);
+    assert_int_equal(ops->parts_abort(f->store.self, sb_str_of(other), NULL), SB_OK);
+    assert_int_equal(uploads_left(f), 0);
+}
+
+static void test_a_part_has_one_writer(void **state) {
+    struct folder *f = *state;
+    const struct sb_artifact_ops *ops = f->store.ops;
+    char id[ID], etag[SB_ARTIFACT_ETAG_MAX];
+    struct etags e;
+    void *w, *second;
+    begin(f, "x", 2, id);
+    struct sb_str s = sb_str_of(id);
+    assert_int_equal(ops->part_create(f->store.self, s, 1, 4, &w, NULL), SB_OK);
+    assert_int_equal(ops->part_create(f->store.self, s, 1, 4, &second, NULL), SB_E_BUSY);
+    assert_int_equal(end(f, id, "x", &e, 2), SB_E_BUSY);
+    assert_int_equal(ops->write(w, "abcde", 5, NULL), SB_E_INVALID); /* would hurt the next part */
+    assert_int_equal(ops->write(w, "abc", 3, NULL), SB_OK);
+    assert_int_equal(ops->commit(w, etag, NULL), SB_E_INVALID); /* too short */
+    assert_int_equal(part(f, id, 1, "longer than before", &e), SB_OK);
+    assert_int_equal(ops->part_create(f->store.self, s, 2, 1, &w, NULL), SB_OK);
+    assert_int_equal(ops->parts_abort(f->store.self, s, NULL), SB_OK);
+    assert_int_equal(uploads_left(f), 1); /* its writer has it still */
+    ops->abort(w);
+    assert_int_equal(uploads_left(f), 0);
+}
+
+static void test_uploads_are_bounded(void **state) {
+    struct folder *f = *state;
+    char id[ID];
+    for (int i = 0; i < SB_ARTIFACT_UPLOADS_MAX; i++) begin(f, "x", 1, id);
+    assert_int_equal(f->store.ops->parts_begin(f->store.self, SB_STR("x"), 1, id, NULL), SB_E_BUSY);
+    assert_int_equal(uploads_left(f), SB_ARTIFACT_UPLOADS_MAX);
+    reopen(f);
+    assert_int_equal(f->store.ops->parts_begin(f->store.self, SB_STR("x"), 1, id, NULL), SB_E_BUSY);
+}
+
+static void age(struct folder *f, const char *id, int64_t ms) {
+    char name[160];
+    snprintf(name, sizeof name, "%s/%s/parts-%s", f->path, SB_ARTIFACT_UPLOAD_DIR, id);
+    struct timespec t[2] = {{.tv_sec = (sb_wall_ms() - ms) / 1000}, {0}};
+    t[1] = t[0];
+    assert_int_equal(utimensat(AT_FDCWD, name, t, 0), 0);
+}
+
+static void test_idle_uploads_go(void **state) {
+    struct folder *f = *state;
+    char old[ID], young[ID];
+    struct etags e;
+    begin(f, "x", 1, old);
+    begin(f, "y", 1, young);
+    age(f, old, SB_ARTIFACT_UPLOAD_IDLE_MS + 60000);
+    age(f, young, SB_ARTIFACT_UPLOAD_IDLE_MS - 60000);
+    reopen(f);
+    assert_int_equal(uploads_left(f), 1);
+    assert_int_equal(part(f, old, 1, "a", &e), SB_E_MISSING);
+    assert_int_equal(part(f, young, 1, "a", &e), SB_OK);
+    assert_int_equal(end(f, young, "y", &e, 1), SB_OK);
+
+    /* also while the program runs: the next upload sees to it */
+    begin(f, "x", 1, old);
+    age(f, old, SB_ARTIFACT_UPLOAD_IDLE_MS - 100);
+    reopen(f);
+    do {
+        begin(f, "y", 1, young);
+        assert_int_equal(f->store.ops->parts_abort(f->store.self, sb_str_of(young), NULL), SB_OK);
+    } while (uploads_left(f));
+}
+
+/* A crash at any storage call of the last step: the file is there whole, or the step can be
+ * repeated. */
+static void test_ending_may_fail_anywhere(void **state) {
+    struct folder *f = *state;
+    char text[32];
+    int failed = 0;
+    for (int at = 0;; at++) {
+        char id[ID];
+        struct etags e;
+        begin(f, "d/x", 2, id);
+        assert_int_equal(part(f, id, 1, "abcd", &e), SB_OK);
+        assert_int_equal(part(f, id, 2, "ef", &e), SB_OK);
+        struct failing x = {0, at};
+        struct sb_sys_hook hook = {fail_call, &x};
+        sb_sys_fault_hook(&hook);
+        sb_err err = end(f, id, "d/x", &e, 2);
+        sb_sys_fault_hook(NULL);
+        reopen(f);
+        bool there = get(f, "d/x", text, sizeof text) == SB_OK;
+        if (there) assert_string_equal(text, "abcdef");
+        assert_true(err || there);
+        if (!there) assert_int_equal(end(f, id, "d/x", &e, 2), SB_OK);
+        assert_int_equal(uploads_left(f), 0);
+        assert_int_equal(f->store.ops->remove(f->store.self, SB_STR("d"), NULL), SB_OK);
+        if (x.calls <= at) break;
+        failed += err != SB_OK;
+    }
+    assert_true(failed >= 6);
+}
+
+static void copy_file(const char *from, const char *to) {
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 16);
+    assert_int_equal(sb_file_read_all(from, &b, NULL), SB_OK);
+    assert_int_equal(sb_file_replace(to, b.p, b.n, NULL), SB_OK);
+    sb_buf_fini(&b);
+}
+
+#define GOLDEN    "tests/golden/artifact-upload-1/"
+#define GOLDEN_ID "00112233445566778899aabbccddeeff"
+
+/* An upload that an earlier version left half done: all its parts but the second. What does not fit
+ * together is no upload. */
+static void test_a_stored_upload_goes_on(void **state) {
+    struct folder *f = *state;
+    static const char *const files[] = {"info", "data", "last", "1-4-92c80a31", "3-2-f56fb241"};
+    static const struct {
+        const char *name, *change, *text; /* a file with another content; NULL: without it */
+        bool goes_on;
+    } rows[] = {
+        {"as it was stored", "other", "", true},
+        {"without info", "info", NULL, false},
+        {"info is no JSON", "info", "{", false},
+        {"info names no path", "info", "{\"path\":\"\",\"parts\":3}", false},
+        {"info names too many parts", "info", "{\"path\":\"x\",\"parts\":10001}", false},
+        {"info names fewer parts", "info", "{\"path\":\"x\",\"parts\":2}", false},
+        {"without the parts", "data", NULL, false},
+        {"parts cut short", "data", "abc", false},
+        {"without the last part", "last", NULL, false},
+        {"parts of two sizes", "2-5-00000000", "", false},
+        {"a mark of no part", "0-4-00000000", "", false},
+        {"a mark without size", "2--0", "", true},
+    };
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        char folder[160], from[96], to[220], text[32];
+        struct etags e = {{"92c80a31-4", "", "f56fb241-2"}};
+        snprintf(folder, sizeof folder, "%s/%s/parts-" GOLDEN_ID, f->path, SB_ARTIFACT_UPLOAD_DIR);
+        assert_int_equal(sb_dir_make_all(folder, NULL), SB_OK);
+        for (size_t k = 0; k < SB_COUNT(files); k++) {
+            snprintf(from, sizeof from, GOLDEN "%s", files[k]);
+            snprintf(to, sizeof to, "%s/%s", folder, files[k]);
+            if (strcmp(files[k], rows[i].change) != 0) copy_file(from, to);
+        }
+        snprintf(to, sizeof to, "%s/%s", folder, rows[i].change);
+        if (rows[i].text)
+            assert_int_equal(sb_file_replace(to, rows[i].text, strlen(rows[i].text), NULL), SB_OK);
+        reopen(f);
+        if (uploads_left(f) != (rows[i].goes_on ? 1 : 0)) fail_msg("%s", rows[i].name);
+        if (!rows[i].goes_on) continue;
+        assert_int_equal(part(f, GOLDEN_ID, 2, "efgh", &e), SB_OK);
+        assert_int_equal(end(f, GOLDEN_ID, "1/run/artifacts/big.bin", &e, 3), SB_OK);
+        assert_int_equal(get(f, "1/run/artifacts/big.bin", text, sizeof text), SB_OK);
+        assert_string_equal(text, "abcdefghij");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),
@@ -386,6 +680,14 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_leftovers_go_at_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_folder_may_appear_at_any_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_storage_call_may_fail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_set_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parts_become_one_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_parts_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_part_has_one_writer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_uploads_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_idle_uploads_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ending_may_fail_anywhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_stored_upload_goes_on, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,30 +4,15 @@
  * A file is written as .sibyl-upload/N, fsynced, and renamed to its place; the folder is fsynced
  * before the upload is answered. Removal renames the tree into .sibyl-upload first: it is gone at
  * once, however large it is. */
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "domain/artifact/artifact.h"
-#include "domain/artifact/path.h"
-#include "sys/path.h"
-
-struct files {
-    struct sb_file root, upload;
-    _Atomic uint64_t next;
-};
+#include "codec/crc32c.h"
+#include "domain/artifact/files_int.h"
 
 struct reader {
     struct sb_file file;
     int64_t at;
-};
-
-struct writer {
-    struct files *files;
-    struct sb_file file;
-    int64_t at;
-    char name[24];
-    char *path;
 };
 
 /* The folder at path; the root's own when it is "". */
@@ -106,7 +91,9 @@ static sb_err files_open(void *self, struct sb_str path, void **reader,
     }
     struct reader *r = sb_calloc(1, sizeof *r);
     r->file = file;
-    *info = (struct sb_artifact_info){st.size, st.mtime_ms};
+    *info = (struct sb_artifact_info){.size = st.size};
+    snprintf(info->etag, sizeof info->etag, "%llx-%llx", (unsigned long long)st.mtime_ms,
+             (unsigned long long)st.size);
     *reader = r;
     return SB_OK;
 missing:
@@ -120,6 +107,11 @@ static sb_err files_read(void *reader, void *to, size_t n, size_t *got, struct s
     return SB_OK;
 }
 
+static void files_seek(void *reader, int64_t at) {
+    struct reader *r = reader;
+    r->at = at;
+}
+
 static void files_close(void *reader) {
     struct reader *r = reader;
     sb_file_close(&r->file);
@@ -131,7 +123,7 @@ static sb_err files_create(void *self, struct sb_str path, void **writer, struct
     if (!path.n) return sb_fail(ctx, SB_E_INVALID, "Invalid path: it names no file");
     struct writer *w = sb_calloc(1, sizeof *w);
     w->files = f;
-    snprintf(w->name, sizeof w->name, "%llu", (unsigned long long)f->next++);
+    files_name(f->next++, w->name);
     sb_err err = sb_file_open_beneath(&w->file, &f->upload, w->name,
                                       SB_OPEN_WRITE | SB_OPEN_CREATE | SB_OPEN_EXCL, ctx);
     if (err) {
@@ -145,6 +137,11 @@ static sb_err files_create(void *self, struct sb_str path, void **writer, struct
 
 static sb_err files_write(void *writer, const void *p, size_t n, struct sb_errctx *ctx) {
     struct writer *w = writer;
+    if (w->upload) {
+        if ((int64_t)n > w->end - w->at)
+            return sb_fail(ctx, SB_E_INVALID, "the part is longer than announced");
+        w->crc = sb_crc32c(w->crc, p, n);
+    }
     SB_TRY(sb_file_pwrite(&w->file, p, n, w->at, ctx));
     w->at += (int64_t)n;
     return SB_OK;
@@ -168,6 +165,10 @@ static sb_err enter_dir(const struct sb_file *dir, const char *name, struct sb_f
     return err ? sb_fail(ctx, err, "cannot open the folder '%s'", name) : SB_OK;
 }
 
+void files_name(uint64_t number, char to[FILES_NAME]) {
+    snprintf(to, FILES_NAME, "%llu", (unsigned long long)number);
+}
+
 /* Opens the folder that path will be in, making what is missing; path is cut into parts. */
 static sb_err make_parent(struct files *f, char *path, struct sb_file *out, char **name,
                           struct sb_errctx *ctx) {
@@ -187,7 +188,7 @@ static sb_err make_parent(struct files *f, char *path, struct sb_file *out, char
     return SB_OK;
 }
 
-static void writer_free(struct writer *w) {
+void files_writer_free(struct writer *w) {
     sb_file_close(&w->file);
     sb_free(w->path);
     sb_free(w);
@@ -195,31 +196,44 @@ static void writer_free(struct writer *w) {
 
 static void files_abort(void *writer) {
     struct writer *w = writer;
+    if (w->upload) {
+        parts_writer_end(w, NULL);
+        return;
+    }
     sb_err ignored = sb_path_unlink(&w->files->upload, w->name, NULL);
     SB_UNUSED(ignored); /* the next start removes it */
-    writer_free(w);
+    files_writer_free(w);
 }
 
-static sb_err files_commit(void *writer, struct sb_errctx *ctx) {
-    struct writer *w = writer;
+sb_err files_place(struct files *f, const struct sb_file *from, const char *name,
+                   struct sb_str path, struct sb_errctx *ctx) {
     struct sb_file dir = SB_FILE_NONE;
-    char *name;
-    sb_err err = sb_file_sync(&w->file, ctx);
-    if (!err) err = make_parent(w->files, w->path, &dir, &name, ctx);
-    if (!err) err = sb_path_rename(&w->files->upload, w->name, &dir, name, NULL);
+    char *cut = sb_strndup(path.p, path.n), *to;
+    sb_err err = make_parent(f, cut, &dir, &to, ctx);
+    if (!err) err = sb_path_rename(from, name, &dir, to, NULL);
     if (err == SB_E_STATE) sb_fail(ctx, err, "Invalid path: a folder has that name");
-    if (err) {
-        sb_file_close(&dir);
-        files_abort(w);
-        return err;
-    }
-    err = sb_path_sync(&dir, ctx);
+    if (!err) err = sb_path_sync(&dir, ctx);
     sb_file_close(&dir);
-    writer_free(w);
+    sb_free(cut);
     return err;
 }
 
-static sb_err remove_moved(struct files *f, const char *name, struct sb_errctx *ctx) {
+static sb_err files_commit(void *writer, char etag[SB_ARTIFACT_ETAG_MAX], struct sb_errctx *ctx) {
+    struct writer *w = writer;
+    if (w->upload) return parts_writer_commit(w, etag, ctx);
+    *etag = '\0';
+    sb_err err = sb_file_sync(&w->file, ctx);
+    if (!err) err = files_place(w->files, &w->files->upload, w->name, sb_str_of(w->path), ctx);
+    if (err)
+        files_abort(w);
+    else
+        files_writer_free(w);
+    return err;
+}
+
+/* ---- removal ---- */
+
+sb_err files_purge(struct files *f, const char *name, struct sb_errctx *ctx) {
     size_t n = strlen(f->upload.path) + strlen(name) + 2;
     char *path = sb_alloc(n);
     snprintf(path, n, "%s/%s", f->upload.path, name);
@@ -228,26 +242,51 @@ static sb_err remove_moved(struct files *f, const char *name, struct sb_errctx *
     return err;
 }
 
-static sb_err files_remove(void *self, struct sb_str path, struct sb_errctx *ctx) {
+static sb_err files_set_aside(void *self, struct sb_str path, uint64_t *ticket,
+                              struct sb_errctx *ctx) {
     struct files *f = self;
     if (!path.n) return sb_fail(ctx, SB_E_INVALID, "Invalid path: it names no artifact");
     struct sb_file dir;
     const char *name;
+    char moved[FILES_NAME];
+    *ticket = 0;
     sb_err err = open_parent(f, path.p, &dir, &name, NULL);
     if (err == SB_E_MISSING || err == SB_E_DENIED) return SB_OK;
     if (err) return sb_fail(ctx, err, "cannot remove the artifact '%.*s'", SB_ARG(path));
-    char moved[24];
-    snprintf(moved, sizeof moved, "%llu", (unsigned long long)f->next++);
+    uint64_t number = f->next++;
+    files_name(number, moved);
     err = sb_path_rename(&dir, name, &f->upload, moved, ctx);
     if (!err) err = sb_path_sync(&dir, ctx);
     sb_file_close(&dir);
     if (err == SB_E_MISSING) return SB_OK;
-    return err ? err : remove_moved(f, moved, ctx);
+    if (!err) *ticket = number;
+    return err;
+}
+
+static sb_err files_put_back(void *self, uint64_t ticket, struct sb_str path,
+                             struct sb_errctx *ctx) {
+    struct files *f = self;
+    char name[FILES_NAME];
+    files_name(ticket, name);
+    return files_place(f, &f->upload, name, path, ctx);
+}
+
+static sb_err files_discard(void *self, uint64_t ticket, struct sb_errctx *ctx) {
+    char name[FILES_NAME];
+    files_name(ticket, name);
+    return files_purge(self, name, ctx);
+}
+
+static sb_err files_remove(void *self, struct sb_str path, struct sb_errctx *ctx) {
+    uint64_t ticket;
+    SB_TRY(files_set_aside(self, path, &ticket, ctx));
+    return ticket ? files_discard(self, ticket, ctx) : SB_OK;
 }
 
 static void files_free(void *self) {
     struct files *f = self;
     if (!f) return;
+    parts_fini(f);
     sb_file_close(&f->upload);
     sb_file_close(&f->root);
     sb_free(f);
@@ -258,12 +297,20 @@ static const struct sb_artifact_ops files_ops = {
     .list = files_list,
     .open = files_open,
     .read = files_read,
+    .seek = files_seek,
     .close = files_close,
     .create = files_create,
     .write = files_write,
     .commit = files_commit,
     .abort = files_abort,
     .remove = files_remove,
+    .set_aside = files_set_aside,
+    .put_back = files_put_back,
+    .discard = files_discard,
+    .parts_begin = parts_begin,
+    .part_create = part_create,
+    .parts_end = parts_end,
+    .parts_abort = parts_abort,
     .free = files_free,
 };
 
@@ -271,12 +318,15 @@ sb_err sb_artifact_files_open(struct sb_artifact_store *out, const char *root,
                               struct sb_errctx *ctx) {
     struct files *f = sb_calloc(1, sizeof *f);
     f->root = f->upload = SB_FILE_NONE;
+    f->next = 1;
+    parts_init(f);
     sb_err err = sb_dir_make_all(root, ctx);
     if (!err) err = sb_file_open(&f->root, root, SB_OPEN_DIR, ctx);
     if (!err) err = enter_dir(&f->root, SB_ARTIFACT_UPLOAD_DIR, &f->upload, ctx);
     struct sb_dir_names left = {0};
     if (!err) err = sb_path_list(&f->upload, &left, ctx);
-    for (size_t i = 0; i < left.n && !err; i++) err = remove_moved(f, left.name[i], ctx);
+    for (size_t i = 0; i < left.n && !err; i++)
+        if (!parts_take_up(f, left.name[i])) err = files_purge(f, left.name[i], ctx);
     sb_dir_names_fini(&left);
     if (err) {
         files_free(f);

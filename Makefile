@@ -16,7 +16,7 @@ V ?= release
 O ?= build
 B := $(O)/$(V)
 
-FOLDERS := $(shell sed -n 's/^\([a-z][a-z/]*\):.*/\1/p' src/LAYERS)
+FOLDERS := $(shell sed -n 's/^\([a-z][a-z/_]*\):.*/\1/p' src/LAYERS)
 SRC     := $(foreach d,$(FOLDERS),$(wildcard src/$(d)/*.c))
 TESTSRC := $(filter %_test.c,$(SRC))
 LIBSRC  := $(filter-out %_test.c src/app/main.c,$(SRC))
@@ -32,13 +32,13 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-
 GCCWARN := -Wlogical-op -Wduplicated-cond
 # Parsers of foreign bytes: no silent conversions. (Sanitizers' own checks confuse gcc about NULL.)
 STRICT := -Wconversion -Wcast-qual $(if $(filter asan tsan,$(V)),,-Wnull-dereference)
-STRICT_DIRS := src/codec/ src/engine/pickle/ src/engine/zip/
+STRICT_DIRS := src/codec/ src/engine/graphql/ src/engine/pickle/ src/engine/zip/
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=3 -fPIE -fstack-clash-protection -fcf-protection
 # Bit-equal to the model libraries: no contraction, anywhere.
 CFLAGS := -std=c17 -D_GNU_SOURCE -Isrc -I$(B)/gen -I/usr/share/include/llhttp $(shell pkg-config --cflags $(PKGS)) \
   $(WARN) -g -ffp-contract=off -fno-strict-aliasing -pthread
 LDFLAGS := -pthread -pie -Wl,-z,relro,-z,now,--as-needed
-LDLIBS := $(shell pkg-config --libs $(PKGS)) -lm -ldl
+LDLIBS := $(shell pkg-config --libs $(PKGS)) -lcsv -lm -ldl
 
 ifeq ($(V),release)
   CFLAGS += -O2 -flto=auto $(HARDEN) $(GCCWARN)
@@ -105,6 +105,7 @@ $(B)/gen/web_%.h: web/%.html tools/embed
 	tools/embed sb_web_$* $< > $@
 $(B)/src/api/serving/openapi.o: $(B)/gen/web_docs.h
 $(B)/src/api/ui/ui.o: $(B)/gen/web_live.h
+$(B)/src/api/mlflow_ui/files.o: $(B)/gen/web_registry.h
 
 # ---- unit tests: one program per x_test.c, linked with its folder and the layers below it ----
 closure  = $(shell awk -v want=$(1) -f tools/layer-closure.awk src/LAYERS)

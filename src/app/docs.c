@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/mlflow/mlflow.h"
+#include "api/mlflow_ui/mlflow_ui.h"
 #include "api/serving/serving.h"
 #include "api/ui/ui.h"
 #include "app/cli.h"
@@ -95,6 +96,7 @@ static void page_routes(struct sb_buf *out) {
     add_routes(out, "Predictions, port 8000", sb_serving_routes);
     for (size_t i = 0; sb_mlflow_api_tables[i]; i++)
         add_routes(out, i ? NULL : "Registry, port 5000", sb_mlflow_api_tables[i]);
+    add_routes(out, NULL, sb_mlflow_ui_routes);
     add_routes(out, "Dashboard, port 3000", sb_ui_routes);
 }
 

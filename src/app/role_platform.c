@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/mlflow/mlflow.h"
+#include "api/mlflow_ui/mlflow_ui.h"
 #include "api/ui/ui.h"
 #include "app/daemon.h"
 #include "app/datadir.h"
@@ -19,6 +20,7 @@ struct platform {
     struct sb_loop *loops[LOOPS];
     size_t nloops, started;
     struct sb_mlflow_api *mlflow;
+    struct sb_mlflow_ui *mlflow_ui;
     struct sb_http_server *registry;
     struct sb_ui *ui;
     struct sb_http_server *dashboard;
@@ -49,6 +51,17 @@ static sb_err check_not_lost(struct sb_arena *a, const struct sb_mlflow_api_opts
     return err;
 }
 
+/* The API's tables and that of its pages. */
+static const struct sb_http_route *const *registry_tables(struct sb_arena *a) {
+    size_t n = 0;
+    while (sb_mlflow_api_tables[n]) n++;
+    const struct sb_http_route **all = sb_arena_alloc(a, (n + 2) * sizeof *all);
+    for (size_t i = 0; i < n; i++) all[i] = sb_mlflow_api_tables[i];
+    all[n] = sb_mlflow_ui_routes;
+    all[n + 1] = NULL;
+    return all;
+}
+
 static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
     const struct sb_config *c = p->daemon->config;
     struct sb_arena *a = p->daemon->arena;
@@ -58,11 +71,13 @@ static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
                                    .loops = p->loops,
                                    .nloops = p->nloops};
     SB_TRY(check_not_lost(a, &o, ctx));
+    SB_TRY(sb_mlflow_ui_new(&p->mlflow_ui, c->python));
+    o.user = p->mlflow_ui;
     SB_TRY(sb_mlflow_api_new(&p->mlflow, &o, ctx));
     struct sb_http_opts h = {.name = "registry",
                              .host = c->registry_listen.host,
                              .port = c->registry_listen.port,
-                             .tables = sb_mlflow_api_tables,
+                             .tables = registry_tables(a),
                              .hosts = c->allowed_hosts,
                              .app = p->mlflow,
                              .body_max = SB_MLFLOW_BODY_MAX,
@@ -110,6 +125,7 @@ static void platform_stop(struct sb_daemon *d) {
     for (size_t i = 0; i < p->started; i++) sb_loop_stop(p->loops[i]);
     for (size_t i = 0; i < p->started; i++) sb_loop_join(p->loops[i]);
     if (p->mlflow) sb_mlflow_api_free(p->mlflow);
+    sb_mlflow_ui_free(p->mlflow_ui);
     sb_http_free(p->registry);
     sb_http_free(p->dashboard);
     sb_ui_free(p->ui);

@@ -28,7 +28,7 @@ static int spawn(pid_t *pid, const char *const *argv, int out) {
     posix_spawnattr_setsigdefault(&attr, &all);
     int rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     if (rc == 0) rc = posix_spawn_file_actions_adddup2(&files, out, 1);
-    if (rc == 0) rc = posix_spawn(pid, argv[0], &files, &attr, (char *const *)argv, environ);
+    if (rc == 0) rc = posix_spawnp(pid, argv[0], &files, &attr, (char *const *)argv, environ);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     return rc;

@@ -16,7 +16,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { SB_ROUTE_RULES_MAX = 1000, SB_ROUTE_RULES_TEXT_MAX = 1 << 20 };
+enum {
+    SB_ROUTE_RULES_MAX = 1000,
+    SB_ROUTE_RULES_TEXT_MAX = 100 << 10 /* goes to processes as an argument */
+};
 
 enum sb_model_uri_kind {
     SB_MODEL_URI_NONE,

@@ -56,6 +56,10 @@ const struct sb_setting sb_settings[] = {
     {"dashboard.listen", SB_SETTING_ADDR, "127.0.0.1:3000", 0, 0, NULL,
      {NULL}, AT(dashboard_listen),
      "Address of the live page."},
+    {"routes", SB_SETTING_ROUTES, "", 0, 0, NULL, {NULL}, AT(routes),
+     "Routes that are not simply a registered model: NAME: {primary: URI, shadow: URI, environment: "
+     "current or model}, each optional. URI is models:/MODEL/VERSION, models:/MODEL@ALIAS, "
+     "models:/MODEL/latest or models:/MODEL/STAGE."},
     {"journal.segment_size", SB_SETTING_SIZE, "64MiB", MIB, GIB, NULL,
      {NULL}, AT(journal_segment_size),
      "Size of one file of the journal."},
@@ -196,6 +200,7 @@ static void add_allowed(struct sb_buf *out, const struct sb_setting *s) {
         [SB_SETTING_ADDR] = "an IP address and a port, like 127.0.0.1:8000 or [::1]:8000",
         [SB_SETTING_URL] = "an http:// or https:// URL",
         [SB_SETTING_LIST] = "names separated by commas",
+        [SB_SETTING_ROUTES] = "a mapping of routes, in YAML",
     };
     if (s->type == SB_SETTING_CHOICE) {
         add_choices(out, s->choices);
@@ -305,13 +310,24 @@ static bool set_value(struct sb_config *c, const struct sb_setting *s, struct sb
     case SB_SETTING_TEXT:
     case SB_SETTING_CHOICE:
     case SB_SETTING_URL: return set_text(c, to, s, v);
+    case SB_SETTING_ROUTES: break; /* says more than yes or no */
     }
     return false;
 }
 
+static sb_err set_routes(struct sb_config *c, const struct sb_setting *s, const char *value,
+                         const char *origin, struct sb_errctx *ctx) {
+    struct sb_errctx why = {0};
+    void *to = (char *)c + s->at;
+    sb_err err = sb_route_rules_parse(to, sb_str_of(value), &c->arena, &why);
+    return err ? sb_fail(ctx, err, "%s: %s", origin, why.msg) : SB_OK;
+}
+
 sb_err sb_config_set(struct sb_config *c, const struct sb_setting *s, const char *value,
                      enum sb_source source, const char *origin, struct sb_errctx *ctx) {
-    if (!set_value(c, s, sb_str_of(value))) {
+    if (s->type == SB_SETTING_ROUTES) {
+        SB_TRY(set_routes(c, s, value, origin, ctx));
+    } else if (!set_value(c, s, sb_str_of(value))) {
         struct sb_buf allowed;
         sb_buf_init(&allowed, SB_ERRMSG_MAX);
         add_allowed(&allowed, s);

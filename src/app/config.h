@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "domain/route/rules.h"
 
 struct sb_addr {
     const char *text; /* as given */
@@ -39,6 +40,7 @@ struct sb_config {
     const char *registry_url; /* never "" after loading */
     bool registry_is_ours;    /* the URL was not set: the platform process serves it */
     struct sb_addr dashboard_listen;
+    struct sb_route_rules routes;
 
     int64_t journal_segment_size, journal_retain_size, journal_retain_time;
 
@@ -57,9 +59,10 @@ enum sb_setting_type {
     SB_SETTING_TIME, /* 250ms, 30s, 5m, 12h, 7d */
     SB_SETTING_BOOL,
     SB_SETTING_CHOICE,
-    SB_SETTING_ADDR, /* 127.0.0.1:8000, [::1]:8000 */
-    SB_SETTING_URL,  /* http or https, or empty */
-    SB_SETTING_LIST, /* words separated by commas */
+    SB_SETTING_ADDR,   /* 127.0.0.1:8000, [::1]:8000 */
+    SB_SETTING_URL,    /* http or https, or empty */
+    SB_SETTING_LIST,   /* words separated by commas */
+    SB_SETTING_ROUTES, /* a mapping, in YAML or JSON: domain/route/rules.h */
 };
 
 struct sb_setting {

@@ -57,6 +57,17 @@ static const char *yaml_text(struct sb_arena *a, const struct sb_json *v) {
     return NULL;
 }
 
+/* A mapping as JSON text; NULL when it is something else. */
+static const char *yaml_mapping(struct sb_arena *a, const struct sb_json *v) {
+    if (v->type != SB_JSON_OBJECT) return NULL;
+    struct sb_buf b;
+    sb_buf_init(&b, SB_ROUTE_RULES_TEXT_MAX + 1);
+    sb_json_add_tree(&b, v);
+    const char *text = sb_buf_err(&b) ? NULL : sb_arena_dup(a, sb_buf_view(&b)).p;
+    sb_buf_fini(&b);
+    return text;
+}
+
 static bool is_group(const char *key) {
     size_t n = strlen(key);
     for (const struct sb_setting *s = sb_settings; s->key; s++)
@@ -88,7 +99,8 @@ static sb_err yaml_members(struct sb_config *c, const struct sb_json *o, const c
         }
         const struct sb_setting *s = sb_setting_of_key(sb_str_of(key));
         if (!s) return unknown_key(key, file, ctx);
-        const char *text = yaml_text(&c->arena, v);
+        const char *text =
+            s->type == SB_SETTING_ROUTES ? yaml_mapping(&c->arena, v) : yaml_text(&c->arena, v);
         if (!text)
             return sb_fail(ctx, SB_E_INVALID, "%s: %s has no value, or one of another kind", file,
                            key);

@@ -198,6 +198,9 @@ static void yaml_files_are_refused_with_the_reason(void **state) {
         {"- data\n", "must be a mapping"},
         {"data: [\n", "x.yaml"},
         {"port_offset: 70000\n", "port_offset = \"70000\" (x.yaml)"},
+        {"routes: {iris: {shadow: models:/next}}\n",
+         "x.yaml: routes: iris: shadow: \"models:/next\" names no version"},
+        {"routes: iris\n", "x.yaml: routes has no value, or one of another kind"},
         {"serving: {listen: {deep: {er: 1}}}\n", "serving.listen has no value"},
     };
     for (size_t i = 0; i < SB_COUNT(rows); i++) {
@@ -295,10 +298,37 @@ static void backoff_doubles_to_its_limit_and_starts_over(void **state) {
     assert_int_equal(sb_supervisor_backoff(wait, 30 * SB_SEC), 200 * SB_MS);
 }
 
+static void routes_reach_other_processes_as_they_were_written(void **state) {
+    (void)state;
+    struct sb_config c;
+    sb_config_init(&c);
+    assert_int_equal(sb_config_yaml(&c,
+                                    SB_STR("routes:\n  iris:\n    shadow: models:/next@champion\n"
+                                           "  \"7\": {primary: 'models:/a \"b\"/1'}\n"),
+                                    "x.yaml", NULL),
+                     SB_OK);
+    assert_int_equal(c.routes.n, 2);
+    size_t n;
+    const char *const *flags = sb_config_flags(&c, &n);
+    assert_int_equal(n, 1);
+    assert_true(strncmp(flags[0], "--routes=", 9) == 0);
+    struct sb_config other;
+    sb_config_init(&other);
+    assert_int_equal(sb_config_set(&other, sb_setting_of_key(SB_STR("routes")), flags[0] + 9,
+                                   SB_SOURCE_FLAG, "flag --routes", NULL),
+                     SB_OK);
+    assert_int_equal(other.routes.n, 2);
+    assert_true(sb_str_is(other.routes.rule[0].primary.name, "a \"b\""));
+    assert_true(sb_str_is(other.routes.rule[1].shadow.which, "champion"));
+    sb_config_fini(&other);
+    sb_config_fini(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_default_is_allowed_and_every_row_has_its_own_names),
         cmocka_unit_test(values_are_checked_against_their_row),
+        cmocka_unit_test(routes_reach_other_processes_as_they_were_written),
         cmocka_unit_test(values_reach_their_fields_in_one_unit),
         cmocka_unit_test(sources_win_in_order),
         cmocka_unit_test(a_child_gets_the_same_settings_from_flags),

@@ -83,6 +83,7 @@ static sb_err start_watcher(struct serving *s, struct sb_errctx *ctx) {
                                 .worker_max_rows = (size_t)c->worker_max_rows,
                                 .worker_max_bytes = (size_t)c->worker_max_bytes,
                                 .worker_loop = s->worker_loop,
+                                .rules = c->routes,
                                 .routes = s->routes,
                                 .metrics = s->metrics,
                                 .outcome_names = sb_serving_outcomes};

@@ -308,12 +308,10 @@ void sb_predictions_end(struct sb_buf *out, const struct call *c) {
 
 static const char *error_code(int status) {
     switch (status) {
-    case 400:
-    case 413: return "BAD_REQUEST";
     case 404: return "RESOURCE_DOES_NOT_EXIST";
     case 503: return "TEMPORARILY_UNAVAILABLE";
     case 504: return "DEADLINE_EXCEEDED";
-    default: return "INTERNAL_ERROR";
+    default: return status < 500 ? "BAD_REQUEST" : "INTERNAL_ERROR";
     }
 }
 
@@ -332,6 +330,7 @@ static void error(struct sb_buf *out, const struct call *c, int status, sb_err c
 }
 
 const struct dialect sb_dialect_mlflow = {.name = "mlflow",
+                                          .tables = true,
                                           .decode = decode,
                                           .begin = sb_predictions_begin,
                                           .row = sb_predictions_row,

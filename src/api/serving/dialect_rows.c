@@ -113,5 +113,10 @@ static void error(struct sb_buf *out, const struct call *c, int status, sb_err c
     sb_json_end(&w);
 }
 
-const struct dialect sb_dialect_rows = {
-    .name = "rows", .decode = decode, .begin = begin, .row = row, .end = end, .error = error};
+const struct dialect sb_dialect_rows = {.name = "rows",
+                                        .tables = true,
+                                        .decode = decode,
+                                        .begin = begin,
+                                        .row = row,
+                                        .end = end,
+                                        .error = error};

@@ -17,6 +17,7 @@ static int status_of(sb_err err) {
     switch (err) {
     case SB_OK: return 200;
     case SB_E_LIMIT: return 413;
+    case SB_E_UNSUPPORTED: return 415;
     case SB_E_TIMEOUT: return 504;
     default: break;
     }
@@ -88,6 +89,7 @@ static void read_headers(struct call *c) {
         case 12:
             if (header_is(h, SB_STR("x-request-id"))) e->request_id = h->value;
             if (header_is(h, SB_STR("x-session-id"))) e->session = bounded(h->value);
+            if (header_is(h, SB_STR("content-type"))) c->content_type = h->value;
             break;
         default: break;
         }
@@ -334,7 +336,7 @@ static void predict(struct sb_http_req *r, struct sb_str route, const struct dia
     if (!err && sb_journal_dead(c->lane->s->o.journal))
         err = sb_fail(&c->ctx, SB_E_UNAVAILABLE,
                       "the journal's disk failed; this process is restarting");
-    if (!err && (err = d->decode(c)) == SB_E_SYNTAX) say_not_json(c);
+    if (!err && (err = sb_decode_body(c)) == SB_E_SYNTAX) say_not_json(c);
     if (err)
         finish(c, err);
     else

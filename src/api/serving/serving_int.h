@@ -26,6 +26,7 @@ void sb_row_into_event(struct row_json *j, struct sb_event *e);
 /* A request format: how a body becomes columns, and how an answer or an error is written. */
 struct dialect {
     const char *name; /* "rows", "mlflow", "v1", "v2" */
+    bool tables;      /* bodies may also be tables, by Content-Type (body.c) */
     /* Fills c->batch from c->r->body. On failure c->ctx says what and where. */
     sb_err (*decode)(struct call *c);
     /* Whether the answer is one that was asked for; NULL = any is. */
@@ -39,6 +40,10 @@ struct dialect {
                   const char *message);
 };
 extern const struct dialect sb_dialect_rows, sb_dialect_mlflow, sb_dialect_v1, sb_dialect_v2;
+
+/* body.c: by the dialect, or by the format that Content-Type names. SB_E_UNSUPPORTED: 415. */
+SB_MUST_CHECK sb_err sb_decode_body(struct call *c);
+SB_MUST_CHECK sb_err sb_decode_csv(struct call *c);
 
 /* Reads one object of features into a row: shared by the dialects that have such objects. */
 SB_MUST_CHECK sb_err sb_decode_object_row(struct sb_batch_builder *b, size_t row,
@@ -78,6 +83,7 @@ struct call {
     struct sb_live *live;   /* referenced; NULL when there is none */
     struct sb_live *shadow; /* the same */
     struct sb_batch batch;
+    struct sb_str content_type;
     void *form;  /* the dialect's own */
     bool single; /* the body was one object, not a list */
     struct sb_predict predict;

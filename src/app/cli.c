@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "sys/file.h"
@@ -12,12 +13,17 @@
 enum { OUTPUT_MAX = 1 << 20, CONFIG_FILE_MAX = 1 << 20 };
 
 void sb_cli_error(const char *fmt, ...) {
+    struct sb_buf said, safe;
     va_list ap;
+    sb_buf_init(&said, OUTPUT_MAX);
+    sb_buf_init(&safe, OUTPUT_MAX);
     va_start(ap, fmt);
-    fputs("sibyl: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    sb_buf_vaddf(&said, fmt, ap);
     va_end(ap);
+    sb_text_add(&safe, sb_buf_view(&said));
+    fprintf(stderr, "sibyl: %s\n", sb_buf_cstr(&safe));
+    sb_buf_fini(&said);
+    sb_buf_fini(&safe);
 }
 
 static const struct sb_command *command_of(const char *name) {
@@ -30,6 +36,20 @@ const char *sb_cli_option(const struct sb_cli *cli, const char *name) {
     for (size_t i = 0; cli->command->options && cli->command->options[i].name; i++)
         if (strcmp(cli->command->options[i].name, name) == 0) return cli->option[i];
     return NULL;
+}
+
+bool sb_cli_number(const struct sb_cli *cli, const char *name, int64_t min, int64_t max,
+                   int64_t *out) {
+    int64_t n;
+    const char *text = sb_cli_option(cli, name);
+    if (!text) return true;
+    if (!sb_str_to_i64(sb_str_of(text), &n) || n < min || n > max) {
+        sb_cli_error("--%s \"%s\": allowed is a whole number, %lld to %lld", name, text,
+                     (long long)min, (long long)max);
+        return false;
+    }
+    *out = n;
+    return true;
 }
 
 bool sb_command_takes(const struct sb_command *c, const struct sb_setting *s) {
@@ -205,7 +225,10 @@ static sb_err load_file(struct sb_config *c, const char *file, struct sb_errctx 
 static sb_err load_settings(struct parse *p, struct sb_errctx *ctx) {
     struct sb_config *c = &p->cli->config;
     const char *file = p->config_file ? p->config_file : getenv("SIBYL_CONFIG");
-    if (file && *file) SB_TRY(load_file(c, file, ctx));
+    if (file && *file) {
+        p->cli->config_file = file;
+        SB_TRY(load_file(c, file, ctx));
+    }
     for (const struct sb_setting *s = sb_settings; s->key; s++)
         if (sb_command_takes(p->cli->command, s)) SB_TRY(sb_config_env(c, s, environment, ctx));
     for (size_t i = 0; i < p->ngiven; i++) {
@@ -260,10 +283,11 @@ static enum sb_exit run_command(struct parse *p) {
     rc = check_words(cli);
     if (rc) return rc;
     sb_err err = load_settings(p, &ctx);
-    if (err) {
+    if (err && !cli->command->reports_settings) {
         sb_cli_error("%s", sb_errctx_text(&ctx, err));
         return SB_EXIT_USAGE;
     }
+    if (err) cli->settings_problem = sb_arena_printf(&cli->config.arena, "%s", ctx.msg);
     set_up_log(&cli->config);
     return cli->command->run(cli);
 }

@@ -28,6 +28,8 @@ struct sb_cli {
     const char *program; /* as it was called */
     const struct sb_command *command;
     struct sb_config config;
+    const char *config_file;      /* as given by flag or variable; NULL = none */
+    const char *settings_problem; /* why they could not be loaded, for a command that says so */
     /* by row of the command's options: its value, "" for a switch that is set, NULL when absent */
     const char *option[SB_CLI_OPTIONS_MAX];
     const char *const *words; /* what is neither option nor setting; NULL-terminated */
@@ -40,12 +42,15 @@ struct sb_command {
     size_t min_words, max_words;
     const char *summary; /* one line */
     const char *details; /* paragraph(s) of `--help`; NULL when the summary says all */
+    const char *json;    /* what `--json` prints, field by field; NULL when there is no such flag */
+    const char *examples; /* command lines with a word of what they do, one a line */
     /* NULL, or ends with a row whose name is NULL */
     const struct sb_option *options;
     /* Settings it takes as flags: NULL-terminated list of keys or groups ("serving."); "*" = all.
      */
     const char *const *settings;
-    bool hidden; /* started by other commands, not by people */
+    bool hidden;           /* started by other commands, not by people */
+    bool reports_settings; /* runs with wrong settings too: cli->settings_problem */
     enum sb_exit (*run)(struct sb_cli *cli);
 };
 
@@ -58,8 +63,12 @@ enum sb_exit sb_cli_main(int argc, char **argv);
 
 /* Value of the command's option of that name; NULL when absent. */
 const char *sb_cli_option(const struct sb_cli *cli, const char *name);
+/* The same for a whole number: *out stays when it is absent. false, and said, when it is no such
+ * number from min to max. */
+bool sb_cli_number(const struct sb_cli *cli, const char *name, int64_t min, int64_t max,
+                   int64_t *out);
 
-/* "sibyl: text" on standard error. */
+/* "sibyl: text" on standard error, made safe for a terminal. */
 void sb_cli_error(const char *fmt, ...) SB_PRINTF(1, 2);
 
 /* Pages made from tables. */

@@ -20,4 +20,12 @@ enum sb_exit sb_predict_run(struct sb_cli *cli);
 enum sb_exit sb_events_run(struct sb_cli *cli);
 extern const struct sb_option sb_events_options[];
 
+/* `sibyl backup PATH`, `sibyl restore PATH`: of the data folder; the former also while it is in
+ * use.
+ */
+enum sb_exit sb_backup_run(struct sb_cli *cli);
+extern const struct sb_option sb_backup_options[];
+enum sb_exit sb_restore_run(struct sb_cli *cli);
+extern const struct sb_option sb_restore_options[];
+
 #endif

@@ -3,11 +3,23 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "domain/artifact/path.h"
 
 static const char version_prefix[] = "sibyl-data ";
 
 static const char *const folders[] = {
     SB_DATADIR_PREDICTIONS, "registry", SB_DATADIR_ARTIFACTS, SB_DATADIR_MODELS, SB_DATADIR_RUN,
+};
+
+const struct sb_backup_part sb_datadir_parts[] = {
+    {"VERSION", SB_BACKUP_COPY, NULL},
+    {"registry", SB_BACKUP_DATABASES, NULL},
+    {"artifacts", SB_BACKUP_IMMUTABLE, SB_ARTIFACT_UPLOAD_DIR},
+    {"models", SB_BACKUP_COPY, ".tmp-"},
+    {"journal", SB_BACKUP_TOPICS, NULL},
+    {"run", SB_BACKUP_LEAVE, NULL},
+    {"lock", SB_BACKUP_LEAVE, NULL},
+    {NULL, SB_BACKUP_LEAVE, NULL},
 };
 
 const char *sb_datadir_path(struct sb_arena *a, const char *dir, const char *part) {

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "domain/backup/backup.h"
 #include "sys/lock.h"
 
 enum { SB_DATADIR_VERSION = 1 };
@@ -18,6 +19,9 @@ enum { SB_DATADIR_VERSION = 1 };
  * SB_E_VERSION: written by another version of the format. SB_E_DENIED: a folder with other things
  * in it; nothing was touched. */
 SB_MUST_CHECK sb_err sb_datadir_take(struct sb_lock *lock, const char *dir, struct sb_errctx *ctx);
+
+/* What of it belongs into a backup, and how: for sb_backup_make. */
+extern const struct sb_backup_part sb_datadir_parts[];
 
 /* "DIR/PART" */
 const char *sb_datadir_path(struct sb_arena *a, const char *dir, const char *part);

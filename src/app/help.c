@@ -82,8 +82,13 @@ void sb_help_command(struct sb_buf *out, const struct sb_command *c) {
     sb_buf_addf(out, "%s\n\nusage: sibyl %s%s%s [FLAGS]\n", c->summary, c->name,
                 c->usage[0] ? " " : "", c->usage);
     if (c->details) sb_buf_addf(out, "\n%s\n", c->details);
+    if (c->examples) sb_buf_addf(out, "\nexamples:\n%s\n", c->examples);
     if (c->options) sb_buf_addz(out, "\nflags:\n");
     for (const struct sb_option *o = c->options; o && o->name; o++) add_option(out, o);
+    if (c->json) {
+        sb_buf_addz(out, "\n--json prints: ");
+        add_wrapped(out, c->json, 15, 2);
+    }
     if (!c->settings) return;
     sb_buf_addz(out,
                 "\nsettings (also in a YAML file, and as SIBYL_... variables; a flag wins):\n");

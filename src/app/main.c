@@ -71,6 +71,37 @@ const struct sb_command sb_commands[] = {
      .options = sb_events_options,
      .settings = reader_settings,
      .run = sb_events_run},
+    {.name = "backup",
+     .usage = "PATH",
+     .min_words = 1,
+     .max_words = 1,
+     .summary = "Copy the data folder, also while it is in use, into the new folder PATH.",
+     .details =
+         "All that was acknowledged before it began is in it, and every artifact its registry\n"
+         "names; predictions go on meanwhile. PATH is there when all of it is, or not at all.\n"
+         "Artifacts are files that never change: on the same disk they get a second name instead\n"
+         "of a copy.",
+     .examples = "  sibyl backup /backup/monday           a backup of ./sibyl-data\n"
+                 "  sibyl backup /backup/monday --verify  reads it and compares every checksum",
+     .json = "one object: backup (path), created, files, bytes, linked (files that are second "
+             "names), left_out, first_offset and next_offset (of the events in it), config (the "
+             "settings file is in it), ms.",
+     .options = sb_backup_options,
+     .settings = reader_settings,
+     .run = sb_backup_run},
+    {.name = "restore",
+     .usage = "PATH",
+     .min_words = 1,
+     .max_words = 1,
+     .summary = "Make a data folder of the backup at PATH.",
+     .details = "The folder named by --data must not be there, or be empty. Every checksum is\n"
+                "verified before anything is written; the folder is there when all of it is, or\n"
+                "not at all. Nothing needs to run, and nothing may use the folder.",
+     .examples = "  sibyl restore /backup/monday --data /srv/sibyl",
+     .json = "the same object as backup's, and data (path).",
+     .options = sb_restore_options,
+     .settings = reader_settings,
+     .run = sb_restore_run},
     {.name = "version", .usage = "", .summary = "Print the version.", .run = run_version},
     {.name = "docs",
      .usage = "[PAGE]",

@@ -172,6 +172,8 @@ class Sibyl:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        # the children are init's now: their ports are free once they are gone
+        wait_for("the end of all processes", 20, lambda: not any(command_of(pid)[0:1] > [""] for pid in pids))
 
     def close(self):
         if self.process.poll() is None:

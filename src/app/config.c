@@ -49,6 +49,10 @@ const struct sb_setting sb_settings[] = {
      "Predictions that would wait longer than this for their turn get 503; 0 = never."},
     {"serving.default_model", SB_SETTING_TEXT, "", 0, 256, NULL, {NULL}, AT(serving_default_model),
      "Model that POST /predict and /invocations mean; empty = the only one."},
+    {"serving.idempotency_window", SB_SETTING_TIME, "10m", 0, 86400 * SB_SEC, NULL,
+     {NULL}, AT(serving_idempotency_window),
+     "A request sent again with the same Idempotency-Key within this time gets the stored answer; "
+     "0 = keys are not looked at."},
     {"registry.listen", SB_SETTING_ADDR, "127.0.0.1:5000", 0, 0, NULL, {NULL}, AT(registry_listen),
      "Address of the MLflow tracking and registry API."},
     {"registry.url", SB_SETTING_URL, "", 0, 1000, NULL, {"MLFLOW_TRACKING_URI"}, AT(registry_url),

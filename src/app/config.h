@@ -35,6 +35,7 @@ struct sb_config {
     int64_t serving_threads; /* never 0 after loading */
     int64_t serving_timeout, serving_max_body, serving_queue_target;
     const char *serving_default_model; /* "" = the only one */
+    int64_t serving_idempotency_window;
 
     struct sb_addr registry_listen;
     const char *registry_url; /* never "" after loading */

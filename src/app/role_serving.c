@@ -97,6 +97,9 @@ static sb_err start_api(struct serving *s, struct sb_errctx *ctx) {
     struct sb_serving_opts o = {.loops = s->loops,
                                 .nloops = s->nloops,
                                 .journal = s->journal,
+                                .journal_dir = sb_datadir_path(s->daemon->arena, c->data,
+                                                               SB_DATADIR_PREDICTIONS),
+                                .idempotency_window_ms = c->serving_idempotency_window / SB_MS,
                                 .routes = s->routes,
                                 .metrics = s->metrics,
                                 .compute = s->compute,
@@ -106,7 +109,7 @@ static sb_err start_api(struct serving *s, struct sb_errctx *ctx) {
                                 .version = SB_VERSION,
                                 .describe_registry = sb_watcher_describe,
                                 .describe_arg = s->watcher};
-    SB_TRY(sb_serving_new(&s->api, &o));
+    SB_TRY(sb_serving_new(&s->api, &o, ctx));
     struct sb_http_opts h = {.name = "serving",
                              .host = c->serving_listen.host,
                              .port = c->serving_listen.port,

@@ -42,6 +42,10 @@ static void complete(struct commit *c) {
         struct wait *next = w->next;
         struct call *call = w->call;
         if (err && !call->commit_err) call->commit_err = err;
+        if (call->key && call->key->in == c) {
+            call->key->in = NULL;
+            call->key->offset = c->group.base_offset + call->key->index;
+        }
         if (--call->waits == 0) sb_call_committed(call); /* w may be gone now */
         w = next;
     }
@@ -118,21 +122,46 @@ static void add_wait(struct commit *c, struct call *call) {
     call->waits++;
 }
 
+void sb_lane_begin_whole(struct lane *l, struct call *call) {
+    if (l->open && l->open->group.count) submit(l, CLAIM_AWAY);
+    call->key->in = open_commit(l);
+}
+
+void sb_lane_withdraw(struct lane *l, struct call *call) {
+    struct commit *c = l->open;
+    SB_ASSERT(c && c == call->key->in);
+    l->in_flight_bytes -= c->bytes;
+    if (c->first) call->waits--;
+    sb_journal_group_reset(&c->group);
+    c->next = l->free;
+    l->free = c;
+    l->open = NULL;
+    call->key->in = NULL;
+}
+
 bool sb_lane_record(struct lane *l, struct call *call, const struct sb_event *e,
-                    const struct sb_event_request *r) {
+                    const struct sb_event_request *r, struct sb_str answer) {
     struct sb_str node = sb_str_of(l->s->o.node);
-    size_t bound = sb_event_size_bound(e, r, node);
+    size_t bound = sb_event_size_bound(e, r, node), headers = 0;
     if (l->in_flight_bytes > IN_FLIGHT_BYTES_MAX || bound > SB_LIMIT_EVENT_BYTES) return false;
+    if (answer.n) headers = sb_journal_header_bound(sb_answer_header_name, answer);
     struct commit *c = open_commit(l);
-    char *to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, 0);
+    char *to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, headers);
     if (!to) { /* full: this one goes first; no replies from here, a call is being written */
+        if (call && call->key && call->key->in == c) return false;
         submit(l, CLAIM_AWAY);
         c = open_commit(l);
-        to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, 0);
+        to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, headers);
         if (!to) return false;
     }
     size_t n = sb_event_write(to, e, r, node);
     sb_journal_group_end(&c->group, n);
+    if (answer.n) {
+        sb_journal_group_header(&c->group, sb_answer_header_name, answer);
+        call->key->in = c;
+        call->key->index = c->group.count - 1;
+        n += answer.n;
+    }
     c->bytes += n;
     l->in_flight_bytes += n;
     /* one wait per call and group */
@@ -150,10 +179,12 @@ static void on_refresh(struct sb_timer *t) {
 void sb_lane_init(struct lane *l, struct sb_serving *s, struct sb_loop *loop) {
     *l = (struct lane){.s = s, .loop = loop};
     sb_uuid7_gen_init(&l->ids);
+    sb_rng_init(&l->spans);
     sb_buf_init(&l->reply, SB_LIMIT_HTTP_BODY * 8);
     sb_buf_init(&l->input, SB_LIMIT_EVENT_BYTES);
     sb_buf_init(&l->prediction, SB_LIMIT_EVENT_BYTES);
     sb_buf_init(&l->probabilities, SB_LIMIT_EVENT_BYTES);
+    sb_buf_init(&l->answer, SB_IDEMPOTENCY_ANSWER_MAX);
     l->tick = (struct sb_loop_tick){on_tick, l, NULL};
     sb_loop_on_tick(loop, &l->tick);
     l->refresh.fn = on_refresh;
@@ -176,4 +207,5 @@ void sb_lane_fini(struct lane *l) {
     sb_buf_fini(&l->input);
     sb_buf_fini(&l->prediction);
     sb_buf_fini(&l->probabilities);
+    sb_buf_fini(&l->answer);
 }

@@ -8,6 +8,7 @@
 #include "api/serving/serving_int.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "codec/trace.h"
 
 static void finish(struct call *c, sb_err err);
 
@@ -31,6 +32,7 @@ static int status_of(sb_err err) {
 
 /* What the client is told. MLflow's scoring server answers 400 to any exception of the model. */
 static int reply_status(const struct call *c, sb_err err) {
+    if (c->key && c->key->mismatch) return 422;
     return err == SB_E_BUG && c->dialect == &sb_dialect_mlflow ? 400 : status_of(err);
 }
 
@@ -70,6 +72,14 @@ static void add_tag(struct call *c, const struct sb_http_header *h, size_t prefi
         (struct sb_event_tag){sb_str_sub(h->name, prefix, h->name.n), bounded(h->value)};
 }
 
+/* The prediction is a span of its own in the caller's trace. */
+static void continue_trace(struct call *c, struct sb_str in) {
+    char *own = sb_arena_alloc(c->r->arena, SB_TRACEPARENT);
+    uint64_t span = sb_rng_next(&c->lane->spans) | 1;
+    if (sb_traceparent_continue(in, span, own, &c->event.parent_id))
+        c->event.traceparent = sb_str_make(own, SB_TRACEPARENT);
+}
+
 /* One pass over the headers; the length tells most of them apart. */
 static void read_headers(struct call *c) {
     struct sb_event_request *e = &c->event;
@@ -84,12 +94,15 @@ static void read_headers(struct call *c) {
             if (header_is(h, SB_STR("x-user-id"))) e->user = bounded(h->value);
             break;
         case 11:
-            if (header_is(h, SB_STR("traceparent"))) e->traceparent = bounded(h->value);
+            if (header_is(h, SB_STR("traceparent"))) continue_trace(c, h->value);
             break;
         case 12:
             if (header_is(h, SB_STR("x-request-id"))) e->request_id = h->value;
             if (header_is(h, SB_STR("x-session-id"))) e->session = bounded(h->value);
             if (header_is(h, SB_STR("content-type"))) c->content_type = h->value;
+            break;
+        case 15:
+            if (header_is(h, SB_STR("idempotency-key"))) c->idempotency_key = h->value;
             break;
         default: break;
         }
@@ -208,22 +221,32 @@ static struct sb_event event_of(struct call *c, sb_err err, size_t row) {
     return e;
 }
 
-/* One event per row; on success also the answer. False: one of them could not be taken in. */
-static bool record_rows(struct call *c, sb_err err) {
-    struct sb_buf *reply = &c->lane->reply;
+/* One event per row; on success also the answer. A request with a key is recorded as a whole or not
+ * at all, its answer with its last event. SB_E_BUSY, SB_E_LIMIT: an event could not be taken in. */
+static sb_err record_rows(struct call *c, sb_err err) {
+    struct lane *l = c->lane;
     size_t nrows = c->batch.nrows ? c->batch.nrows : 1;
-    if (!err) c->dialect->begin(reply, c);
+    bool whole = c->key && c->key->claimed && nrows > 1;
+    bool understood = !err || c->batch.nrows; /* else the error is about c->row */
+    if (whole) sb_lane_begin_whole(l, c);
+    if (!err) c->dialect->begin(&l->reply, c);
     for (size_t row = 0; row < nrows; row++) {
-        bool whole = !err || c->batch.nrows; /* else the request was not understood: c->row */
-        struct sb_event e = event_of(c, err, whole || c->row < 0 ? row : (size_t)c->row);
-        struct row_json j =
-            sb_row_json(c->lane, c->live, &c->batch, err ? NULL : &c->predict.out, row);
+        struct sb_event e = event_of(c, err, understood || c->row < 0 ? row : (size_t)c->row);
+        struct row_json j = sb_row_json(l, c->live, &c->batch, err ? NULL : &c->predict.out, row);
+        struct sb_str answer = {0};
+        bool last = row + 1 == nrows, fits = true;
         sb_row_into_event(&j, &e);
-        if (!err) c->dialect->row(reply, c, row, &j);
-        if (!sb_lane_record(c->lane, c, &e, &c->event)) return false;
+        if (!err) c->dialect->row(&l->reply, c, row, &j);
+        if (!err && last) c->dialect->end(&l->reply, c);
+        if (last && c->key && !sb_buf_err(&l->reply)) fits = sb_call_key_answer(c, &answer);
+        if (fits && sb_lane_record(l, c, &e, &c->event, answer)) {
+            if (answer.n) c->key->answered = true;
+            continue;
+        }
+        if (whole) sb_lane_withdraw(l, c);
+        return whole || !fits ? SB_E_LIMIT : SB_E_BUSY;
     }
-    if (!err) c->dialect->end(reply, c);
-    return true;
+    return SB_OK;
 }
 
 static void count(struct call *c, sb_err err) {
@@ -239,6 +262,19 @@ static void set_error_reply(struct call *c, sb_err err) {
     c->dialect->error(&c->lane->reply, c, c->status, err, sb_errctx_text(&c->ctx, err));
 }
 
+/* The events of a request with a key did not fit together: one that says so. */
+static sb_err record_too_large(struct call *c) {
+    sb_errctx_reset(&c->ctx);
+    sb_err err = sb_fail(&c->ctx, SB_E_LIMIT,
+                         "with an Idempotency-Key the events and the answer of a request are kept "
+                         "together, up to some 8 MiB: send fewer rows");
+    c->batch.nrows = 0;
+    c->row = -1;
+    c->first_event_id[0] = '\0';
+    set_error_reply(c, err);
+    return record_rows(c, err) ? SB_E_BUSY : err;
+}
+
 /* The model has answered, or something failed before: events, then the reply waits for them. */
 static void finish(struct call *c, sb_err err) {
     if (c->refused) { /* the deadline's own event and answer are out */
@@ -248,21 +284,21 @@ static void finish(struct call *c, sb_err err) {
     }
     c->waits = 1; /* ours, so that no commit completes the call while it is being written */
     sb_buf_reset(&c->lane->reply);
-    bool taken = record_rows(c, err);
-    if (!err && taken && sb_buf_err(&c->lane->reply)) {
-        sb_fail(&c->ctx, SB_E_LIMIT, "the answer is too large: send fewer rows");
-        err = SB_E_LIMIT; /* its rows are recorded as answered: the client only has to ask for fewer
-                           */
+    c->status = 200;
+    if (err) set_error_reply(c, err);
+    sb_err taken = record_rows(c, err);
+    if (taken == SB_E_LIMIT) taken = err = record_too_large(c);
+    if (!err && !taken && sb_buf_err(&c->lane->reply)) {
+        err = sb_fail(&c->ctx, SB_E_LIMIT, "the answer is too large: send fewer rows");
+        set_error_reply(c, err); /* its rows are recorded as answered: the client only has to ask
+                                    for fewer */
     }
-    if (!taken) {
+    if (taken == SB_E_BUSY) {
         sb_errctx_reset(&c->ctx);
         err =
             sb_fail(&c->ctx, SB_E_BUSY, "too many events wait for the disk; try again in a second");
-    }
-    if (err)
         set_error_reply(c, err);
-    else
-        c->status = 200;
+    }
     count(c, err);
     char *copy = sb_arena_alloc(c->r->arena, c->lane->reply.n + 1);
     if (c->lane->reply.n) memcpy(copy, c->lane->reply.p, c->lane->reply.n);
@@ -288,6 +324,7 @@ static void not_durable(struct call *c) {
 
 void sb_call_committed(struct call *c) {
     struct sb_http_req *r = c->r;
+    sb_call_key_settle(c);
     if (c->commit_err) not_durable(c);
     if (c->live) {
         sb_series_observe(c->live->predict_seconds, sb_mono_ns() - r->received_ns);
@@ -296,6 +333,7 @@ void sb_call_committed(struct call *c) {
         sb_http_add_header(r, "X-Model-Version", sb_str_of(c->live->model->info.version));
     }
     sb_http_add_header(r, "X-Request-ID", c->event.request_id);
+    if (c->event.traceparent.n) sb_http_add_header(r, "traceparent", c->event.traceparent);
     if (c->first_event_id[0] && !c->commit_err)
         sb_http_add_header(r, "X-Event-ID", sb_str_make(c->first_event_id, SB_UUID_TEXT - 1));
     if (c->reply_header.name.p)
@@ -332,7 +370,13 @@ static void say_not_json(struct call *c) {
 
 static void predict(struct sb_http_req *r, struct sb_str route, const struct dialect *d) {
     struct call *c = call_new(r, d);
-    sb_err err = find_route(c, route);
+    bool answered = false;
+    sb_err err = sb_call_key_claim(c, &answered);
+    if (answered) return;
+    if (err)
+        c->event.head = route_head(c, bounded(route));
+    else
+        err = find_route(c, route);
     if (!err && sb_journal_dead(c->lane->s->o.journal))
         err = sb_fail(&c->ctx, SB_E_UNAVAILABLE,
                       "the journal's disk failed; this process is restarting");
@@ -388,5 +432,5 @@ void sb_serving_on_refused(void *app, const struct sb_http_req *request, int sta
     e.error = sb_str_of(ctx.msg);
     struct row_json j = sb_row_json(c->lane, c->live, &c->batch, NULL, 0);
     sb_row_into_event(&j, &e);
-    if (sb_lane_record(c->lane, NULL, &e, &c->event)) count(c, err);
+    if (sb_lane_record(c->lane, NULL, &e, &c->event, (struct sb_str){0})) count(c, err);
 }

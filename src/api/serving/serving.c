@@ -85,8 +85,20 @@ void sb_serving_on_done(void *app, const struct sb_http_req *r, int status, int6
     sb_series_observe(s->requests[at].seconds, duration_ns);
 }
 
-sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o) {
+static struct sb_series *keyed_series(struct sb_metrics *m, struct sb_str result) {
+    return sb_metrics_get(m, SB_METRIC_KEYED, &result);
+}
+
+sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o,
+                      struct sb_errctx *ctx) {
+    struct sb_idempotency *answers = NULL;
+    if (o->idempotency_window_ms)
+        SB_TRY(sb_idempotency_new(&answers, o->journal_dir, o->idempotency_window_ms, ctx));
     struct sb_serving *s = sb_calloc(1, sizeof *s);
+    s->idempotency = answers;
+    s->replayed = keyed_series(o->metrics, SB_STR("replayed"));
+    s->conflicts = keyed_series(o->metrics, SB_STR("conflict"));
+    s->mismatched = keyed_series(o->metrics, SB_STR("mismatch"));
     s->o = *o;
     s->started_ms = sb_wall_ms();
     struct sb_str labels[] = {SB_STR(""), SB_STR(""), SB_STR("primary"), {0}};
@@ -106,6 +118,7 @@ void sb_serving_free(struct sb_serving *s) {
     if (!s) return;
     for (size_t i = 0; i < s->o.nloops; i++) sb_lane_fini(&s->lanes[i]);
     sb_free(s->lanes);
+    sb_idempotency_free(s->idempotency);
     sb_free(s);
 }
 
@@ -119,8 +132,14 @@ struct lane *sb_lane_of(struct sb_serving *s, const struct sb_loop *loop) {
     return &s->lanes[i];
 }
 
-void sb_serving_error_body(struct sb_buf *out, int status, const char *message) {
+/* In the inference protocols an error is a text. */
+void sb_serving_error_body(const struct sb_http_req *r, struct sb_buf *out, int status,
+                           const char *message) {
     struct sb_json_writer w = {.b = out};
+    if (sb_str_starts(r->path, SB_STR("/v1/")) || sb_str_starts(r->path, SB_STR("/v2/"))) {
+        sb_error_member(out, NULL, status, SB_E_BUG, message);
+        return;
+    }
     sb_json_obj(&w, NULL);
     sb_json_obj(&w, "error");
     sb_json_int(&w, "status", status);

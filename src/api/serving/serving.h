@@ -19,6 +19,8 @@ struct sb_serving_opts {
     struct sb_loop *const *loops;
     size_t nloops;
     struct sb_journal *journal; /* topic predictions */
+    const char *journal_dir;
+    int64_t idempotency_window_ms; /* 0: Idempotency-Key is not looked at */
     struct sb_route_table *routes;
     struct sb_metrics *metrics;
     struct sb_pool *compute;   /* for batches too large for a loop */
@@ -32,7 +34,8 @@ struct sb_serving_opts {
 };
 
 /* Before the loops run. */
-SB_MUST_CHECK sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o);
+SB_MUST_CHECK sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o,
+                                    struct sb_errctx *ctx);
 /* After the loops have stopped. */
 void sb_serving_free(struct sb_serving *s);
 
@@ -42,7 +45,8 @@ extern const struct sb_http_route sb_serving_routes[];
 /* Hooks for struct sb_http_opts. */
 void sb_serving_on_done(void *app, const struct sb_http_req *r, int status, int64_t duration_ns);
 void sb_serving_on_refused(void *app, const struct sb_http_req *r, int status);
-void sb_serving_error_body(struct sb_buf *out, int status, const char *message);
+void sb_serving_error_body(const struct sb_http_req *r, struct sb_buf *out, int status,
+                           const char *message);
 
 /* Names of outcomes for sb_live_new, in the order of enum sb_event_status. */
 extern const char *const sb_serving_outcomes[SB_OUTCOMES];

@@ -2,6 +2,7 @@
 #ifndef SB_API_SERVING_SERVING_INT_H
 #define SB_API_SERVING_SERVING_INT_H
 
+#include "api/serving/idempotency.h"
 #include "api/serving/serving.h"
 #include "base/random.h"
 #include "codec/json.h"
@@ -75,6 +76,28 @@ bool sb_computes_inline(const struct sb_model *m, const struct sb_batch *in);
 SB_MUST_CHECK sb_err sb_compute(struct computation *c, struct sb_pool *pool, struct sb_model *m,
                                 struct sb_predict *p, bool on_loop);
 
+/* A call with an Idempotency-Key (keyed.c). */
+struct call_key {
+    struct sb_keyed keyed;
+    struct call *call;
+    bool claimed;      /* to be kept or released */
+    bool mismatch;     /* the key was used for another request: 422 */
+    bool answered;     /* the record of the last event has the answer */
+    struct commit *in; /* the one commit that holds all its events, until it is complete */
+    uint32_t index;    /* of the record with the answer in it */
+    int64_t offset;    /* of that record, once it is durable */
+    struct sb_job job; /* reading a stored answer */
+    struct sb_answer stored;
+    sb_err err;
+};
+/* answered: nothing more is to be done with the call. */
+SB_MUST_CHECK sb_err sb_call_key_claim(struct call *c, bool *answered);
+/* The answer as it is stored with the call's last event, in the lane's scratch; empty when this one
+ * is not stored. False: too large to be. */
+bool sb_call_key_answer(struct call *c, struct sb_str *out);
+/* All events are durable, or the call failed. */
+void sb_call_key_settle(struct call *c);
+
 /* One prediction request. Lives in the request's arena. */
 struct call {
     struct sb_http_req *r;
@@ -103,9 +126,11 @@ struct call {
     struct sb_str reply;
     const char *reply_type;             /* its content type; NULL = JSON. Set by the dialect */
     struct sb_http_header reply_header; /* one that the dialect adds; name.p NULL = none */
-    unsigned waits; /* commits that hold events of this call */
+    unsigned waits;                     /* commits that hold events of this call */
     sb_err commit_err;
-    bool refused; /* the server has answered by itself (deadline) */
+    bool refused;                  /* the server has answered by itself (deadline) */
+    struct sb_str idempotency_key; /* of the header */
+    struct call_key *key;          /* NULL without one */
 };
 
 /* Events that become durable together, and the calls that wait for them. */
@@ -131,12 +156,14 @@ struct lane {
     struct sb_loop *loop;
     struct sb_route_cache cache;
     struct sb_uuid7_gen ids;
-    struct sb_buf reply, input, prediction, probabilities; /* scratch of the call being written */
-    struct commit *open;                                   /* being filled; NULL when empty */
-    struct commit *free;                                   /* for reuse */
-    unsigned in_flight;                                    /* submitted, not yet completed */
-    size_t in_flight_bytes;                                /* of the events in them and in `open` */
-    unsigned shadows;                                      /* at work */
+    struct sb_rng spans; /* ids of spans in callers' traces */
+    /* scratch of the call being written */
+    struct sb_buf reply, input, prediction, probabilities, answer;
+    struct commit *open;    /* being filled; NULL when empty */
+    struct commit *free;    /* for reuse */
+    unsigned in_flight;     /* submitted, not yet completed */
+    size_t in_flight_bytes; /* of the events in them and in `open` */
+    unsigned shadows;       /* at work */
     struct sb_loop_tick tick;
     struct sb_timer refresh; /* lets go of old snapshots while idle */
 };
@@ -150,8 +177,10 @@ struct sb_serving {
     const struct sb_http_server *http;
     int64_t started_ms;
     struct sb_series *shadow_shed;
-    struct sb_series *unrouted[SB_OUTCOMES]; /* of predictions that met no model */
-    struct {                                 /* by place in sb_serving_routes */
+    struct sb_idempotency *idempotency;                  /* NULL: keys are not looked at */
+    struct sb_series *replayed, *conflicts, *mismatched; /* requests with a key */
+    struct sb_series *unrouted[SB_OUTCOMES];             /* of predictions that met no model */
+    struct {                                             /* by place in sb_serving_routes */
         struct sb_series *by_class[SB_STATUS_CLASSES], *seconds;
     } requests[SB_ROUTES_MAX];
 };
@@ -164,9 +193,14 @@ static inline uint64_t sb_next_seq(struct sb_serving *s) {
 struct lane *sb_lane_of(struct sb_serving *s, const struct sb_loop *loop);
 
 /* commit.c: adds an event; c (may be NULL) waits for it. False when the lane has too much in flight
- * or the event is over the limits. */
+ * or the event is over the limits. answer: stored with it, when not empty. */
 bool sb_lane_record(struct lane *l, struct call *c, const struct sb_event *e,
-                    const struct sb_event_request *r);
+                    const struct sb_event_request *r, struct sb_str answer);
+/* For a call whose events must become durable together or not at all: the next ones go into a group
+ * of their own, which is not left when it is full (sb_lane_record is false) ... */
+void sb_lane_begin_whole(struct lane *l, struct call *c);
+/* ... but can be taken back. */
+void sb_lane_withdraw(struct lane *l, struct call *c);
 void sb_lane_init(struct lane *l, struct sb_serving *s, struct sb_loop *loop);
 void sb_lane_fini(struct lane *l);
 

@@ -73,6 +73,7 @@ static void copy_event(struct shadow *s, const struct sb_event_request *from) {
     s->event = (struct sb_event_request){
         .request_id = sb_arena_dup(a, from->request_id),
         .traceparent = sb_arena_dup(a, from->traceparent),
+        .parent_id = sb_arena_dup(a, from->parent_id),
         .principal = sb_arena_dup(a, from->principal),
         .user = sb_arena_dup(a, from->user),
         .session = sb_arena_dup(a, from->session),
@@ -108,7 +109,7 @@ static void record(struct shadow *s) {
         sb_uuid7(&s->lane->ids, s->wall_ms, e.id);
         struct row_json j = sb_row_json(s->lane, s->live, &s->batch, out, row);
         sb_row_into_event(&j, &e);
-        if (!sb_lane_record(s->lane, NULL, &e, &s->event)) {
+        if (!sb_lane_record(s->lane, NULL, &e, &s->event, (struct sb_str){0})) {
             sb_series_add(s->lane->s->shadow_shed, (int64_t)(s->batch.nrows - row));
             return;
         }

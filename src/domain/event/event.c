@@ -39,8 +39,8 @@ size_t sb_event_size_bound(const struct sb_event *e, const struct sb_event_reque
                            struct sb_str node) {
     size_t n = 640 + r->head.n + e->input_json.n + e->prediction_json.n + e->probabilities_json.n +
                quoted_bound(e->error) + quoted_bound(r->request_id) + quoted_bound(r->traceparent) +
-               quoted_bound(r->principal) + quoted_bound(r->user) + quoted_bound(r->session) +
-               quoted_bound(r->client) + quoted_bound(node);
+               quoted_bound(r->parent_id) + quoted_bound(r->principal) + quoted_bound(r->user) +
+               quoted_bound(r->session) + quoted_bound(r->client) + quoted_bound(node);
     for (size_t i = 0; i < r->ntags; i++)
         n += quoted_bound(r->tags[i].name) + quoted_bound(r->tags[i].value) + 2;
     return n;
@@ -146,6 +146,7 @@ size_t sb_event_write(char *to, const struct sb_event *e, const struct sb_event_
     p = LIT(p, ",\"seq\":");
     p = put_u64(p, e->seq);
     p = put_field(p, SB_STR(",\"traceparent\":"), r->traceparent);
+    p = put_field(p, SB_STR(",\"parent_id\":"), r->parent_id);
     if (r->head.n) *p++ = ',';
     p = put(p, r->head);
     p = put_raw(p, SB_STR(",\"input\":"), e->input_json);

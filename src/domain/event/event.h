@@ -1,7 +1,7 @@
 /* Events: one JSON document per prediction, the record of what was asked and answered.
  *
- * Fields (docs/formats/event.md): @timestamp event_id request_id row node seq traceparent route
- * role model model_version model_alias run_id artifact_sha256 input prediction
+ * Fields (docs/formats/event.md): @timestamp event_id request_id row node seq traceparent parent_id
+ * route role model model_version model_alias run_id artifact_sha256 input prediction
  * class_probabilities_map status error duration latency principal user session client tags.
  * Optional ones are left out when they are empty. Values of `input` keep the bytes of the request's
  * own tokens. */
@@ -38,7 +38,8 @@ struct sb_event_tag {
 
 /* What is the same for all rows of a request. */
 struct sb_event_request {
-    struct sb_str request_id, traceparent, principal, user, session, client;
+    struct sb_str request_id, principal, user, session, client;
+    struct sb_str traceparent, parent_id; /* the prediction's span, and the caller's span id */
     const struct sb_event_tag *tags;
     size_t ntags;
     struct sb_str head; /* from sb_event_head_write, or just the route */

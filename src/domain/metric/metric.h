@@ -30,6 +30,8 @@ enum sb_metric_type { SB_COUNTER, SB_GAUGE, SB_HISTOGRAM };
       ("model", "version", "role"), "Time in the model itself, per request")                       \
     X(SHADOW_SHED, "sibyl_shadow_shed_rows_total", SB_COUNTER, 1, (),                              \
       "Rows that a shadow left out so as not to slow predictions down")                            \
+    X(KEYED, "sibyl_idempotent_requests_total", SB_COUNTER, 1, ("result"),                         \
+      "Requests whose Idempotency-Key was met before: replayed, conflict, mismatch")               \
     X(MODEL_LIVE, "sibyl_model_live", SB_GAUGE, 1, ("model", "version", "role", "backend"),        \
       "1 while this version is live on its route")                                                 \
     X(MODEL_MEMORY, "sibyl_model_memory_bytes", SB_GAUGE, 1, ("model", "version"),                 \

@@ -82,7 +82,7 @@ static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
                              .app = p->mlflow,
                              .body_max = SB_MLFLOW_BODY_MAX,
                              .timeout_ns = REQUEST_NS,
-                             .error_body = sb_mlflow_error_body};
+                             .error_body = sb_mlflow_http_error};
     SB_TRY(sb_http_listen(&p->registry, &h, p->loops, p->nloops, ctx));
     sb_daemon_serves(p->daemon, "registry", c->registry_listen.host, sb_http_port(p->registry));
     return SB_OK;

@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
         .tables = sb_mlflow_api_tables,
         .app = api,
         .body_max = SB_MLFLOW_BODY_MAX,
-        .error_body = sb_mlflow_error_body,
+        .error_body = sb_mlflow_http_error,
     };
     if (!err) err = sb_http_listen(&server, &h, &loop, 1, &ctx);
     if (!err) err = sb_loop_on_signal(loop, SIGTERM, on_stop, NULL);

@@ -59,6 +59,12 @@ void sb_mlflow_error_body(struct sb_buf *out, int status, const char *message) {
     add_error(out, code, sb_str_of(message));
 }
 
+void sb_mlflow_http_error(const struct sb_http_req *r, struct sb_buf *out, int status,
+                          const char *message) {
+    SB_UNUSED(r);
+    sb_mlflow_error_body(out, status, message);
+}
+
 void reply_error(struct sb_http_req *r, enum sb_mlflow_error code, struct sb_str message) {
     struct sb_buf body;
     sb_buf_init(&body, 1 << 20);

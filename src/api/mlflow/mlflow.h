@@ -74,7 +74,9 @@ SB_MUST_CHECK sb_err sb_mlflow_api_call(struct sb_http_req *r, const char *path,
  * pattern; the list ends with NULL. */
 extern const struct sb_http_route *const sb_mlflow_api_tables[];
 
-/* sb_http_opts.error_body: {"error_code": ..., "message": ...}. */
+/* {"error_code": ..., "message": ...}; the second one as sb_http_opts.error_body. */
 void sb_mlflow_error_body(struct sb_buf *out, int status, const char *message);
+void sb_mlflow_http_error(const struct sb_http_req *r, struct sb_buf *out, int status,
+                          const char *message);
 
 #endif

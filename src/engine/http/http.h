@@ -147,8 +147,10 @@ struct sb_http_opts {
     int64_t header_ns, idle_ns,
         body_grace_ns;       /* 0 = the SB_LIMIT_HTTP_..._MS; tests shorten them */
     int64_t queue_target_ns; /* admission: lag over which SB_HTTP_ADMIT is refused; 0 = off */
-    /* Writes the body of an error made by the server itself; NULL = {"error": "..."}. */
-    void (*error_body)(struct sb_buf *out, int status, const char *message);
+    /* Writes the body of an error made by the server itself; NULL = {"error": "..."}. r is as in
+     * on_done. */
+    void (*error_body)(const struct sb_http_req *r, struct sb_buf *out, int status,
+                       const char *message);
     /* Called for each finished request (metrics), also refused ones: then r->route may be NULL, and
      * for a malformed head everything but received_ns and peer is empty. May be NULL. */
     void (*on_done)(void *app, const struct sb_http_req *r, int status, int64_t duration_ns);

@@ -405,7 +405,7 @@ void http_reply_error(struct http_request *r, int status, const char *message, u
     if (allow) put_allow(r, allow);
     if (status == 503) sb_http_add_header(&r->pub, "Retry-After", SB_STR("1"));
     if (server->o.error_body)
-        server->o.error_body(&body, status, message);
+        server->o.error_body(&r->pub, &body, status, message);
     else
         sb_buf_addf(&body, "{\"error\":\"%s\"}", message);
     answer(r, status, NULL, sb_buf_view(&body));

@@ -94,21 +94,21 @@ static sb_err start_api(struct serving *s, struct sb_errctx *ctx) {
     const struct sb_config *c = s->daemon->config;
     static const struct sb_http_route *const tables[] = {sb_serving_routes, NULL};
     sb_process_host_name(s->node, sizeof s->node);
-    struct sb_serving_opts o = {.loops = s->loops,
-                                .nloops = s->nloops,
-                                .journal = s->journal,
-                                .journal_dir = sb_datadir_path(s->daemon->arena, c->data,
-                                                               SB_DATADIR_PREDICTIONS),
-                                .idempotency_window_ms = c->serving_idempotency_window / SB_MS,
-                                .routes = s->routes,
-                                .metrics = s->metrics,
-                                .compute = s->compute,
-                                .default_route = c->serving_default_model,
-                                .node = s->node,
-                                .durability = "fsync",
-                                .version = SB_VERSION,
-                                .describe_registry = sb_watcher_describe,
-                                .describe_arg = s->watcher};
+    struct sb_serving_opts o = {
+        .loops = s->loops,
+        .nloops = s->nloops,
+        .journal = s->journal,
+        .journal_dir = sb_datadir_path(s->daemon->arena, c->data, SB_DATADIR_PREDICTIONS),
+        .idempotency_window_ms = c->serving_idempotency_window / SB_MS,
+        .routes = s->routes,
+        .metrics = s->metrics,
+        .compute = s->compute,
+        .default_route = c->serving_default_model,
+        .node = s->node,
+        .durability = "fsync",
+        .version = SB_VERSION,
+        .describe_registry = sb_watcher_describe,
+        .describe_arg = s->watcher};
     SB_TRY(sb_serving_new(&s->api, &o, ctx));
     struct sb_http_opts h = {.name = "serving",
                              .host = c->serving_listen.host,

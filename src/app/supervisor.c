@@ -302,8 +302,11 @@ static enum sb_exit report(const struct sb_errctx *ctx, sb_err err) {
 
 enum sb_exit sb_supervisor_run(struct sb_cli *cli, const struct sb_supervisor_hooks *hooks) {
     struct sb_errctx ctx = {0};
-    struct supervisor s = {
-        .config = &cli->config, .arena = &cli->config.arena, .hooks = hooks, .began = sb_mono_ns()};
+    struct supervisor s = {.config = &cli->config,
+                           .program = cli->program,
+                           .arena = &cli->config.arena,
+                           .hooks = hooks,
+                           .began = sb_mono_ns()};
     sb_err err = sb_datadir_take(&s.lock, cli->config.data, &ctx);
     if (err) return report(&ctx, err);
     err = start(&s, &ctx);

@@ -58,7 +58,7 @@ def test_up_says_what_is_where_and_all_of_it_answers(sibyl):
     said = sibyl.stdout()
     for role in ROLES:
         assert sibyl.url(role) in said
-    assert "Ctrl-C stops it" in said
+    assert "/sibyl events tail -f" in said and "Ctrl-C stops it" in said
     for url in re.findall(r"^  (?:predictions|registry|dashboard) +(http://\S+)", said, re.M):
         host, port = url[len("http://"):].split(":")
         with socket.create_connection((host, int(port)), timeout=5):

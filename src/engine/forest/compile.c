@@ -135,7 +135,7 @@ static sb_err add_nodes(struct compiler *c, uint32_t t) {
 /* Before the nodes, which point into it. */
 static sb_err add_sets(struct compiler *c) {
     uint64_t n = 0;
-    if (c->ir->nsets == 0) return SB_OK;
+    if (c->ir->nsets == 0 || !c->wide) return SB_OK; /* not wide: no node has one */
     sb_image_begin(c->w, SB_IMAGE_SETS);
     for (uint32_t i = 0; i < c->ir->nsets; i++) {
         const struct sb_forest_ir_set *s = &c->ir->sets[i];

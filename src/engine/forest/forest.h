@@ -108,9 +108,10 @@ struct sb_forest {
     const struct sb_forest_wide *wide_nodes;
     const uint32_t *sets;
     size_t nset_words;
-    const uint32_t *slots; /* NULL when width is 1: then values has one per node */
-    const void *values;    /* float or double by f32 */
-    double *base;          /* owned */
+    const uint32_t *slots;             /* NULL when width is 1: then values has one per node */
+    const void *values;                /* float or double by f32 */
+    double *base;                      /* owned */
+    struct sb_forest_layouts *layouts; /* owned; NULL: the plain walk serves (kernel.h) */
 };
 
 /* Checks every offset, child, feature and depth before anything is used. Sections stay the

@@ -18,15 +18,18 @@ enum {
 };
 
 enum sb_image_section {
-    SB_IMAGE_META = 1,   /* JSON: what the model is, owned by domain/native */
-    SB_IMAGE_FOREST = 2, /* numbers that describe the ensemble */
-    SB_IMAGE_TREES = 3,  /* one record per tree */
-    SB_IMAGE_NODES = 4,  /* 8 bytes per node, or 16 */
-    SB_IMAGE_SLOTS = 5,  /* u32 per node: which row of values a leaf has; only for wide leaves */
-    SB_IMAGE_VALUES = 6, /* f32 or f64 */
-    SB_IMAGE_BASE = 7,   /* f64: where each sum starts */
-    SB_IMAGE_SETS = 8,   /* u32 words: categories of nodes */
-    SB_IMAGE_RULES = 9,  /* u8 per feature: what happens to inputs */
+    SB_IMAGE_META = 1,     /* JSON: what the model is, owned by domain/native */
+    SB_IMAGE_FOREST = 2,   /* numbers that describe the ensemble */
+    SB_IMAGE_TREES = 3,    /* one record per tree */
+    SB_IMAGE_NODES = 4,    /* 8 bytes per node, or 16 */
+    SB_IMAGE_SLOTS = 5,    /* u32 per node: which row of values a leaf has; only for wide leaves */
+    SB_IMAGE_VALUES = 6,   /* f32 or f64 */
+    SB_IMAGE_BASE = 7,     /* f64: where each sum starts */
+    SB_IMAGE_SETS = 8,     /* u32 words: categories of nodes */
+    SB_IMAGE_RULES = 9,    /* u8 per feature: what happens to inputs */
+    SB_IMAGE_KERNELS = 10, /* which kernels were the fastest: kernel.h */
+    SB_IMAGE_LINEAR = 13,  /* coefficients: engine/linear */
+    SB_IMAGE_PROGRAM = 14, /* what stands before the predictor: engine/columnprog */
 };
 
 /* Building: put sections, then finish. Failures of memory or of the maximum stay in the buffer

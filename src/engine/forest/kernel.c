@@ -1,11 +1,11 @@
-/* Walking trees and adding leaves.
+/* The plain walk, its form on codes, and the way to the kernel that was chosen.
  *
  * A walk is a chain of dependent loads, so one walk waits for memory most of the time; LANES of
  * them side by side hide that. For one row the lanes are neighbouring trees, for many rows they are
  * rows in one tree (its nodes then stay in the cache). Leaves point at themselves, so lanes that
  * are done idle in place and no lane needs a branch. Sums are made after the walks, in tree order.
  */
-#include "engine/forest/forest.h"
+#include "engine/forest/kernel_int.h"
 
 enum {
     LANES = 8,
@@ -15,7 +15,7 @@ enum {
 };
 
 /* What a walk has to look at: known when it is compiled. */
-enum mode { NO_NAN, WITH_NAN, WIDE };
+enum mode { NO_NAN, WITH_NAN, WIDE, CODED };
 
 /* One step of a walk in narrow nodes. NaN compares false, which is right's side: with_nan adds the
  * nodes whose default is left. */
@@ -44,13 +44,19 @@ static SB_INLINE uint32_t step_wide(const struct sb_forest *f, const struct sb_f
     return n->left + !left;
 }
 
+static SB_INLINE uint32_t step_coded(uint32_t node, const uint8_t *codes) {
+    return (node >> 16) + (codes[node >> 8 & 0xff] > (node & 0xff));
+}
+
 /* The tree whose first node is number root. */
 static SB_INLINE const void *tree_at(const struct sb_forest *f, uint32_t root, enum mode mode) {
+    if (mode == CODED) return f->layouts->coded.nodes + root;
     return mode == WIDE ? (const void *)(f->wide_nodes + root) : (const void *)(f->nodes + root);
 }
 
 static SB_INLINE uint32_t step(const struct sb_forest *f, const void *tree, const char *x,
                                uint32_t at, enum mode mode) {
+    if (mode == CODED) return step_coded(((const uint32_t *)tree)[at], (const uint8_t *)x);
     if (mode == WIDE)
         return step_wide(f, (const struct sb_forest_wide *)tree + at,
                          (const double *)(const void *)x);
@@ -118,11 +124,16 @@ static SB_INLINE void sum_row(const struct sb_forest *f, const char *x, enum mod
     }
 }
 
+static SB_INLINE size_t row_bytes(const struct sb_forest *f, enum mode mode) {
+    if (mode == CODED) return f->layouts->codes.ncolumns;
+    return f->nfeatures * (mode == WIDE ? sizeof(double) : sizeof(float));
+}
+
 /* A block of at least LANES rows: trees outside, lanes are rows. The last rows are reached by a
  * window that is moved back over rows already counted. */
 static SB_INLINE void sum_block(const struct sb_forest *f, const char *x, size_t nrows,
                                 enum mode mode, float *sum32, double *sum64) {
-    const size_t stride = f->nfeatures * (mode == WIDE ? sizeof(double) : sizeof(float));
+    const size_t stride = row_bytes(f, mode);
     const void *tree[LANES];
     uint32_t at[LANES];
     for (uint32_t t = 0; t < f->ntrees; t++) {
@@ -156,19 +167,16 @@ static enum mode mode_of(const struct sb_forest *f, bool has_nan) {
     return f->wide ? WIDE : has_nan ? WITH_NAN : NO_NAN;
 }
 
-static size_t row_bytes(const struct sb_forest *f) {
-    return f->nfeatures * (f->wide ? sizeof(double) : sizeof(float));
-}
-
 /* Rows one by one. */
 static void each_row(const struct sb_forest *f, const char *x, size_t nrows, enum mode mode,
                      float *sum32, double *out) {
-    for (size_t r = 0; r < nrows; r++, x += row_bytes(f), out += f->ngroups) {
+    for (size_t r = 0; r < nrows; r++, x += row_bytes(f, mode), out += f->ngroups) {
         start(f, 1, sum32, out);
         switch (mode) {
         case NO_NAN: sum_row(f, x, NO_NAN, sum32, out); break;
         case WITH_NAN: sum_row(f, x, WITH_NAN, sum32, out); break;
         case WIDE: sum_row(f, x, WIDE, sum32, out); break;
+        case CODED: sum_row(f, x, CODED, sum32, out); break;
         }
         widen(f, 1, sum32, out);
     }
@@ -181,33 +189,103 @@ static void one_block(const struct sb_forest *f, const char *x, size_t nrows, en
     case NO_NAN: sum_block(f, x, nrows, NO_NAN, sum32, out); break;
     case WITH_NAN: sum_block(f, x, nrows, WITH_NAN, sum32, out); break;
     case WIDE: sum_block(f, x, nrows, WIDE, sum32, out); break;
+    case CODED: sum_block(f, x, nrows, CODED, sum32, out); break;
     }
     widen(f, nrows, sum32, out);
 }
 
-static void blocks(const struct sb_forest *f, const char *x, size_t nrows, enum mode mode,
+/* Rows of a block, which mode CODED replaces by their codes. */
+static void encoded_block(const struct sb_forest *f, const char *rows, size_t n, enum mode mode,
+                          float *sum32, double *out) {
+    uint8_t codes[BLOCK * CODED_COLUMNS_MAX];
+    if (mode == CODED) {
+        const struct layout_codes *c = &f->layouts->codes;
+        const size_t bytes = row_bytes(f, mode_of(f, false));
+        for (size_t r = 0; r < n; r++)
+            layout_encode_row(f, c, rows + r * bytes, codes + r * c->ncolumns);
+        rows = (const char *)codes;
+    }
+    if (n < LANES)
+        each_row(f, rows, n, mode, sum32, out);
+    else
+        one_block(f, rows, n, mode, sum32, out);
+}
+
+static void blocks(const struct sb_forest *f, const char *rows, size_t nrows, enum mode mode,
                    double *out) {
     float sum32[SUMS];
+    const size_t bytes = row_bytes(f, mode_of(f, false));
     size_t block = BLOCK;
     while (block > 1 && block * f->ngroups > SUMS) block /= 2;
     SB_ASSERT(block * f->ngroups <= SUMS);
     for (size_t r = 0; r < nrows; r += block) {
         size_t n = nrows - r < block ? nrows - r : block;
-        const char *rows = x + r * row_bytes(f);
-        double *to = out + r * f->ngroups;
-        if (n < LANES)
-            each_row(f, rows, n, mode, sum32, to);
-        else
-            one_block(f, rows, n, mode, sum32, to);
+        encoded_block(f, rows + r * bytes, n, mode, sum32, out + r * f->ngroups);
+    }
+}
+
+/* Few rows: off the large buffers. */
+static void few_rows(const struct sb_forest *f, const char *rows, size_t nrows, enum mode mode,
+                     double *out) {
+    float sum32[FEW_SUMS];
+    uint8_t codes[CODED_COLUMNS_MAX];
+    const size_t bytes = row_bytes(f, mode_of(f, false));
+    if (mode != CODED) {
+        each_row(f, rows, nrows, mode, sum32, out);
+        return;
+    }
+    for (size_t r = 0; r < nrows; r++) {
+        layout_encode_row(f, &f->layouts->codes, rows + r * bytes, codes);
+        each_row(f, (const char *)codes, 1, CODED, sum32, out + r * f->ngroups);
+    }
+}
+
+static void walk_sum(const struct sb_forest *f, const void *rows, size_t nrows, enum mode mode,
+                     double *out) {
+    if (nrows < LANES && f->ngroups <= FEW_SUMS)
+        few_rows(f, rows, nrows, mode, out);
+    else
+        blocks(f, rows, nrows, mode, out);
+}
+
+static void lanes_sum(const struct sb_forest *f, enum sb_forest_cpu cpu, const char *row,
+                      size_t nrows, double *out) {
+    float sum32[FEW_SUMS];
+    const size_t bytes = row_bytes(f, mode_of(f, false));
+    for (size_t r = 0; r < nrows; r++, row += bytes, out += f->ngroups) {
+        start(f, 1, sum32, out);
+        kernel_lanes_add(f, f->layouts, cpu, row, sum32, out);
+        widen(f, 1, sum32, out);
+    }
+}
+
+/* ---- which kernel ---- */
+
+bool kernel_fits(const struct sb_forest *f, enum sb_forest_kernel k, enum sb_forest_cpu cpu) {
+    const struct sb_forest_layouts *l = f->layouts;
+    switch (k) {
+    case SB_FOREST_CODED: return l && l->coded.nodes;
+    case SB_FOREST_LANES: return l && f->ngroups <= FEW_SUMS && kernel_lanes_fits(l, cpu);
+    case SB_FOREST_BITS: return l && kernel_bits_fits(f, l);
+    default: return k == SB_FOREST_PLAIN;
+    }
+}
+
+void kernel_sum(const struct sb_forest *f, enum sb_forest_kernel k, enum sb_forest_cpu cpu,
+                const void *rows, size_t nrows, bool has_nan, double *out) {
+    switch (k) {
+    case SB_FOREST_CODED: walk_sum(f, rows, nrows, CODED, out); break;
+    case SB_FOREST_LANES: lanes_sum(f, cpu, rows, nrows, out); break;
+    case SB_FOREST_BITS: kernel_bits_sum(f, f->layouts, cpu, rows, nrows, has_nan, out); break;
+    default: walk_sum(f, rows, nrows, mode_of(f, has_nan), out);
     }
 }
 
 void sb_forest_sum(const struct sb_forest *f, const void *rows, size_t nrows, bool has_nan,
                    double *out) {
-    float few[FEW_SUMS];
-    const enum mode mode = mode_of(f, has_nan);
-    if (nrows < LANES && f->ngroups <= FEW_SUMS)
-        each_row(f, rows, nrows, mode, few, out);
+    const struct sb_forest_choice *c = f->layouts ? &f->layouts->choice : NULL;
+    if (c)
+        kernel_sum(f, c->kernel[kernel_class(nrows)], c->cpu, rows, nrows, has_nan, out);
     else
-        blocks(f, rows, nrows, mode, out);
+        walk_sum(f, rows, nrows, mode_of(f, has_nan), out);
 }

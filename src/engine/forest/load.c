@@ -7,6 +7,7 @@
 
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "engine/forest/kernel.h"
 
 static sb_err damaged(struct sb_errctx *ctx, const char *what) {
     (void)sb_fail(ctx, SB_E_CORRUPT, "damaged model image: %s", what);
@@ -202,6 +203,7 @@ sb_err sb_forest_open(struct sb_forest *out, const struct sb_image *img, struct 
 }
 
 void sb_forest_close(struct sb_forest *f) {
+    sb_forest_layouts_free(f->layouts);
     sb_free(f->trees);
     sb_free(f->base);
     *f = (struct sb_forest){0};

@@ -162,7 +162,7 @@ static sb_err read_input(struct input *in) {
     else
         in->rows = sb_arena_try_array(in->p->arena, n + 1, sizeof *in->rows);
     if (!in->rows && !in->wide_rows) return nomem(in->p);
-    bool named = in->m->meta.features && !b->tensor;
+    bool named = in->m->meta.features && !in->m->meta.positional && !b->tensor;
     for (size_t i = 0; i < b->ncols && named; i++)
         if (b->cols[i].name.n == 0) named = false;
     return named ? by_name(in, b) : by_position(in, b);

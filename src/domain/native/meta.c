@@ -20,6 +20,7 @@ void native_meta_write(struct sb_buf *b, const struct native_meta *m) {
     sb_json_str(&w, "class", m->class_name);
     sb_json_int(&w, "nfeatures", m->nfeatures);
     strings(&w, "features", m->features, m->nfeatures);
+    if (m->positional) sb_json_bool(&w, "positional", true);
     sb_json_bool(&w, "allow_nan", m->allow_nan);
     sb_json_bool(&w, "allow_inf", m->allow_inf);
     sb_json_bool(&w, "f32", m->f32);
@@ -82,6 +83,7 @@ sb_err native_meta_read(struct native_meta *m, struct sb_str json, struct sb_are
         !sb_json_get_bool(root, "allow_inf", &out.allow_inf) ||
         !sb_json_get_bool(root, "f32", &out.f32) || !sb_json_get_bool(root, "proba", &out.proba))
         return damaged(ctx, "allow_nan");
+    (void)sb_json_get_bool(root, "positional", &out.positional); /* since image version 2 */
     out.answer = (enum native_answer)choice(root, "answer", answers, NATIVE_ANSWER_COUNT);
     out.label = (enum native_label)choice(root, "label", labels, NATIVE_LABEL_COUNT);
     if (out.answer == NATIVE_ANSWER_COUNT || out.label == NATIVE_LABEL_COUNT)

@@ -10,12 +10,15 @@
 
 const struct native_family *const native_families[] = {
     &native_tree_family,
+    &native_boosting_family,
+    &native_lightgbm_family,
     &native_xgboost_family,
     NULL,
 };
 
 const struct native_format native_formats[] = {
     {"mlflow.sklearn", native_sklearn_format},
+    {"mlflow.lightgbm", native_lightgbm_format},
     {"mlflow.xgboost", native_xgboost_format},
     {NULL, NULL},
 };

@@ -5,7 +5,7 @@
  * tree answers its leaf's value as it is. Classifiers before 1.4 store counts, which predict_proba
  * divides by their sum; since 1.4 fractions. The version is the one each pickle carries. */
 #include "base/mem.h"
-#include "domain/native/spec.h"
+#include "domain/native/sklearn_int.h"
 
 /* What tells the estimators apart. */
 struct tree_kind {
@@ -23,58 +23,65 @@ static const struct tree_kind extra_regressor_forest = {.forest = true, .extra =
 struct reader {
     struct native_job *j;
     const struct tree_kind *kind;
-    uint32_t width; /* classes, or 1 */
+    struct tree_values values; /* width: classes, or outputs of a regressor */
 };
 
 /* ---- nodes ---- */
 
-struct node_fields {
-    const struct sb_np_field *left, *right, *feature, *threshold, *missing;
+bool native_column_of(const struct sb_np_array *a, const char *name, struct native_column *out) {
+    const struct sb_np_field *f = sb_np_field_find(a->dtype, name);
+    if (f) *out = (struct native_column){a, f};
+    return f != NULL;
+}
+
+bool native_column_i64(const struct native_column *c, size_t row, int64_t *out) {
+    return sb_np_load_i64(c->field->type, sb_np_item(c->array, row) + c->field->offset, out);
+}
+
+bool native_column_double(const struct native_column *c, size_t row, double *out) {
+    return sb_np_load_double(c->field->type, sb_np_item(c->array, row) + c->field->offset, out);
+}
+
+struct node_columns {
+    struct native_column left, right, feature, threshold, missing;
+    bool has_missing; /* since 1.3 */
 };
 
-static sb_err node_fields(struct reader *r, const struct sb_np_array *nodes,
-                          struct node_fields *f) {
-    const struct sb_np_dtype *t = nodes->dtype;
-    f->left = sb_np_field_find(t, "left_child");
-    f->right = sb_np_field_find(t, "right_child");
-    f->feature = sb_np_field_find(t, "feature");
-    f->threshold = sb_np_field_find(t, "threshold");
-    f->missing = sb_np_field_find(t, "missing_go_to_left");
-    if (!f->left || !f->right || !f->feature || !f->threshold || !nodes->data || nodes->ndim != 1)
-        return native_damaged(r->j, "tree nodes");
+static sb_err node_columns(struct native_job *j, const struct sb_np_array *nodes,
+                           struct node_columns *c) {
+    if (!nodes->data || nodes->ndim != 1 || !native_column_of(nodes, "left_child", &c->left) ||
+        !native_column_of(nodes, "right_child", &c->right) ||
+        !native_column_of(nodes, "feature", &c->feature) ||
+        !native_column_of(nodes, "threshold", &c->threshold))
+        return native_damaged(j, "tree nodes");
+    c->has_missing = native_column_of(nodes, "missing_go_to_left", &c->missing);
     /* 1.10 and later: categorical splits */
-    if (sb_np_field_find(t, "left_cat_bitset"))
-        return native_for_worker(r->j, "a tree with categorical splits");
+    if (sb_np_field_find(nodes->dtype, "left_cat_bitset"))
+        return native_for_worker(j, "a tree with categorical splits");
     return SB_OK;
 }
 
-static bool field_i64(const struct sb_np_field *f, const uint8_t *item, int64_t *out) {
-    return sb_np_load_i64(f->type, item + f->offset, out);
-}
-
-static sb_err read_nodes(struct reader *r, const struct sb_np_array *a,
+static sb_err read_nodes(struct native_job *j, const struct sb_np_array *a,
                          struct sb_forest_ir_tree *tree) {
-    struct node_fields f = {0};
-    SB_TRY(node_fields(r, a, &f));
-    if (a->count == 0 || a->count > INT32_MAX) return native_damaged(r->j, "number of tree nodes");
-    struct sb_forest_ir_node *nodes = sb_arena_try_array(r->j->arena, a->count, sizeof *nodes);
-    if (!nodes) return native_nomem(r->j);
+    struct node_columns c = {0};
+    SB_TRY(node_columns(j, a, &c));
+    if (a->count == 0 || a->count > INT32_MAX) return native_damaged(j, "number of tree nodes");
+    struct sb_forest_ir_node *nodes = sb_arena_try_array(j->arena, a->count, sizeof *nodes);
+    if (!nodes) return native_nomem(j);
     for (size_t i = 0; i < a->count; i++) {
-        const uint8_t *item = sb_np_item(a, i);
         int64_t left, right, feature, missing = 0;
-        if (!field_i64(f.left, item, &left) || !field_i64(f.right, item, &right) ||
-            !field_i64(f.feature, item, &feature) ||
-            !sb_np_load_double(f.threshold->type, item + f.threshold->offset,
-                               &nodes[i].threshold) ||
-            (f.missing && !field_i64(f.missing, item, &missing)))
-            return native_damaged(r->j, "type of a node's field");
-        if (left > INT32_MAX || right > INT32_MAX) return native_damaged(r->j, "child of a node");
+        if (!native_column_i64(&c.left, i, &left) || !native_column_i64(&c.right, i, &right) ||
+            !native_column_i64(&c.feature, i, &feature) ||
+            !native_column_double(&c.threshold, i, &nodes[i].threshold) ||
+            (c.has_missing && !native_column_i64(&c.missing, i, &missing)))
+            return native_damaged(j, "type of a node's field");
+        if (left > INT32_MAX || right > INT32_MAX) return native_damaged(j, "child of a node");
         /* a leaf is a node without a left child (TREE_LEAF = -1) */
         nodes[i].left = left < 0 ? -1 : (int32_t)left;
         nodes[i].right = left < 0 ? -1 : (int32_t)right;
         nodes[i].default_left = missing != 0;
         if (left >= 0 && (feature < 0 || feature > UINT32_MAX || right < 0))
-            return native_damaged(r->j, "feature or child of a node");
+            return native_damaged(j, "feature or child of a node");
         nodes[i].feature = left < 0 ? 0 : (uint32_t)feature;
     }
     tree->nodes = nodes;
@@ -82,42 +89,53 @@ static sb_err read_nodes(struct reader *r, const struct sb_np_array *a,
     return SB_OK;
 }
 
-static sb_err read_values(struct reader *r, const struct sb_np_array *a,
-                          struct sb_forest_ir_tree *tree) {
-    if (a->ndim != 3 || a->shape[0] != tree->n || a->shape[1] != 1 || a->shape[2] < r->width ||
-        !a->data)
-        return native_damaged(r->j, "shape of tree values");
-    double *v = sb_arena_try_array(r->j->arena, (size_t)tree->n * r->width, sizeof *v);
-    if (!v) return native_nomem(r->j);
+static void divide_by_sum(double *row, uint32_t n) {
+    double sum = sb_forest_numpy_sum(row, n);
+    for (uint32_t k = 0; k < n; k++) row[k] /= sum == 0 ? 1 : sum;
+}
+
+/* values: (nodes, outputs, classes), of which one of the last two is 1. */
+static sb_err read_values(struct native_job *j, const struct sb_np_array *a,
+                          const struct tree_values *how, struct sb_forest_ir_tree *tree) {
+    const uint32_t width = how->width;
+    if (a->ndim != 3 || a->shape[0] != tree->n || !a->data ||
+        !(a->shape[1] == 1 ? a->shape[2] >= width : a->shape[1] == width && a->shape[2] == 1))
+        return native_damaged(j, "shape of tree values");
+    double *v = sb_arena_try_array(j->arena, (size_t)tree->n * width, sizeof *v);
+    if (!v) return native_nomem(j);
+    const size_t stride = a->shape[1] * a->shape[2];
     for (uint32_t i = 0; i < tree->n; i++) {
-        double *row = v + (size_t)i * r->width;
-        for (uint32_t k = 0; k < r->width; k++)
-            if (!sb_np_get_double(a, i * a->shape[2] + k, &row[k]))
-                return native_damaged(r->j, "type of tree values");
-        if (r->kind->classifier && r->j->version < 104) {
-            double sum = sb_forest_numpy_sum(row, r->width);
-            for (uint32_t k = 0; k < r->width; k++) row[k] /= sum == 0 ? 1 : sum;
+        double *row = v + (size_t)i * width;
+        for (uint32_t k = 0; k < width; k++) {
+            if (!sb_np_get_double(a, i * stride + k, &row[k]))
+                return native_damaged(j, "type of tree values");
+            if (how->scale != 0) row[k] *= how->scale;
         }
+        if (how->counts) divide_by_sum(row, width);
     }
     tree->values = v;
     return SB_OK;
 }
 
-static sb_err read_tree(struct reader *r, const struct sb_pv *est, struct sb_forest_ir_tree *out) {
+sb_err native_tree_read(struct native_job *j, const struct sb_pv *est, uint32_t nfeatures,
+                        const struct tree_values *how, struct sb_forest_ir_tree *out) {
     const struct sb_pv *tree = sb_pv_get(est, "tree_");
-    if (!tree) return native_damaged(r->j, "tree without tree_ (not fitted?)");
-    if (!sb_pv_is_class(tree, "sklearn.tree._tree", "Tree")) return native_damaged(r->j, "tree_");
+    if (!tree) return native_damaged(j, "tree without tree_ (not fitted?)");
+    if (!sb_pv_is_class(tree, "sklearn.tree._tree", "Tree")) return native_damaged(j, "tree_");
     const struct sb_pv *nodes = sb_pv_get(tree, "nodes"), *values = sb_pv_get(tree, "values");
     const struct sb_pv *args = tree->object->args;
-    int64_t nfeatures;
-    if (!args || args->seq.n != 3 || !sb_pv_to_i64(args->seq.v[0], &nfeatures) ||
-        nfeatures != (int64_t)r->j->out->meta.nfeatures)
-        return native_damaged(r->j, "tree for another number of features");
+    int64_t n;
+    if (!args || args->seq.n != 3 || !sb_pv_to_i64(args->seq.v[0], &n) || n != (int64_t)nfeatures)
+        return native_damaged(j, "tree for another number of features");
     if (!nodes || nodes->type != SB_PV_ARRAY || !nodes->array->dtype || !values ||
         values->type != SB_PV_ARRAY || !values->array->dtype)
-        return native_damaged(r->j, "tree without nodes or values");
-    SB_TRY(read_nodes(r, nodes->array, out));
-    return read_values(r, values->array, out);
+        return native_damaged(j, "tree without nodes or values");
+    SB_TRY(read_nodes(j, nodes->array, out));
+    return read_values(j, values->array, how, out);
+}
+
+static sb_err read_tree(struct reader *r, const struct sb_pv *est, struct sb_forest_ir_tree *out) {
+    return native_tree_read(r->j, est, r->j->out->meta.nfeatures, &r->values, out);
 }
 
 /* ---- missing values: which versions take NaN (the estimators' allow_nan tag) ---- */
@@ -184,22 +202,23 @@ static sb_err read_estimator(struct native_job *j, const struct native_reader *m
                              const struct sb_pv *est) {
     struct native_meta *m = &j->out->meta;
     struct sb_forest_ir *ir = &j->out->ir;
-    struct reader r = {.j = j, .kind = me->kind, .width = 1};
+    struct reader r = {.j = j, .kind = me->kind};
     int64_t outputs = 1;
-    if (!sb_pv_to_i64(sb_pv_get(est, "n_outputs_"), &outputs))
+    if (!sb_pv_to_i64(sb_pv_get(est, "n_outputs_"), &outputs) || outputs < 1)
         return native_damaged(j, "n_outputs_");
-    if (outputs != 1)
+    if (outputs > (r.kind->classifier ? 1 : SB_FOREST_GROUPS_MAX))
         return native_for_worker(j, "%s with %lld outputs", me->name, (long long)outputs);
     SB_TRY(native_features_read(j, est));
     m->answer = NATIVE_VALUE;
+    r.values.width = (uint32_t)outputs;
     if (r.kind->classifier) {
         SB_TRY(native_classes_read(j, est));
         m->answer = NATIVE_ARGMAX;
         m->proba = true;
-        r.width = m->nclasses;
+        r.values = (struct tree_values){.width = m->nclasses, .counts = j->version < 104};
     }
     ir->nfeatures = m->nfeatures;
-    ir->width = ir->ngroups = r.width;
+    ir->width = ir->ngroups = r.values.width;
     double *base = sb_arena_try_array(j->arena, ir->ngroups, sizeof *base);
     if (!base) return native_nomem(j);
     /* -0.0 + v is v for every v, so one tree's sum is its leaf, sign of zero included */

@@ -48,6 +48,7 @@ struct native_meta {
     struct sb_str library, version, class_name; /* native_object_read sets them */
     uint32_t nfeatures;                         /* the request's columns */
     struct sb_str *features;                    /* nfeatures names, or NULL */
+    bool positional; /* columns are taken in their order whatever their names (LightGBM) */
     bool allow_nan, allow_inf; /* what the predictor takes; inf: also what overflows float32 */
     bool f32;                  /* values are float: "float" in a signature */
     enum native_answer answer;
@@ -101,7 +102,8 @@ struct native_family {
      * pass as records. Ends with a row without a name; NULL = none. */
     const struct sb_pickle_class *parts;
 };
-extern const struct native_family native_tree_family, native_xgboost_family;
+extern const struct native_family native_tree_family, native_boosting_family,
+    native_lightgbm_family, native_xgboost_family;
 
 /* All families; ends with NULL. */
 extern const struct native_family *const native_families[];
@@ -144,8 +146,13 @@ SB_MUST_CHECK sb_err native_sklearn_format(struct native_job *j, const struct sb
 SB_MUST_CHECK sb_err native_xgboost_format(struct native_job *j, const struct sb_mlmodel *m,
                                            struct sb_str file);
 
+SB_MUST_CHECK sb_err native_lightgbm_format(struct native_job *j, const struct sb_mlmodel *m,
+                                            struct sb_str file);
+
 /* A pickle or a skops archive, told apart by its first bytes. */
 SB_MUST_CHECK sb_err native_sklearn_read(struct native_job *j, struct sb_str file);
+/* The text of a Booster. */
+SB_MUST_CHECK sb_err native_lightgbm_read(struct native_job *j, struct sb_str text);
 /* UBJSON or JSON. class_name: one of XGBoost's scikit-learn classes (its full name), empty for a
  * Booster. */
 SB_MUST_CHECK sb_err native_xgboost_read(struct native_job *j, struct sb_str file,

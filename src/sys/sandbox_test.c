@@ -167,11 +167,56 @@ static void a_program_that_is_missing_is_an_error(void **state) {
     sb_buf_fini(&out);
 }
 
+struct heard {
+    struct sb_buf lines;
+    _Atomic bool stop;
+};
+
+static void hear(void *arg, struct sb_str line) {
+    struct heard *h = arg;
+    sb_buf_adds(&h->lines, line);
+    sb_buf_addc(&h->lines, '|');
+    h->stop = h->stop || sb_str_is(line, "stop me");
+}
+
+static void a_child_is_heard_line_by_line_and_ended_with_its_own_children(void **state) {
+    (void)state;
+    const struct {
+        const char *name, *script, *lines;
+        sb_err err;
+    } rows[] = {
+        {"both outputs", "echo a; echo b >&2; printf c", "a|b|c|", SB_OK},
+        {"an empty line and carriage returns", "printf 'a\\n\\n1%%\\r2%%\\n'", "a||1%|2%|", SB_OK},
+        {"stopped", "echo stop me; sleep 20; echo no", "stop me|", SB_E_CLOSED},
+        {"a long line is cut", "head -c 5000 /dev/zero | tr '\\0' x", NULL, SB_OK},
+    };
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        const char *const argv[] = {"sh", "-c", rows[i].script, NULL};
+        struct heard h = {.stop = false};
+        struct sb_child_end end = {0};
+        sb_buf_init(&h.lines, 8192);
+        struct sb_child_opts o = {.argv = argv,
+                                  .timeout_ns = 10 * SB_SEC,
+                                  .stop = &h.stop,
+                                  .group = true,
+                                  .errors_too = true,
+                                  .on_line = hear,
+                                  .arg = &h};
+        sb_err err = sb_child_run_with(&o, NULL, &end, NULL);
+        if (err != rows[i].err) fail_msg("%s: %s", rows[i].name, sb_err_name(err));
+        if (rows[i].lines && strcmp(sb_buf_cstr(&h.lines), rows[i].lines) != 0)
+            fail_msg("%s: \"%s\"", rows[i].name, sb_buf_cstr(&h.lines));
+        if (!rows[i].lines) assert_int_equal(h.lines.n, 1001);
+        sb_buf_fini(&h.lines);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_reading_and_computing_is_left),
         cmocka_unit_test(limits_hold_without_the_filter),
         cmocka_unit_test(a_child_is_run_to_its_end),
+        cmocka_unit_test(a_child_is_heard_line_by_line_and_ended_with_its_own_children),
         cmocka_unit_test(a_program_that_is_missing_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

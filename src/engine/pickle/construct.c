@@ -349,6 +349,7 @@ static const struct {
     {"__builtin__", "slice", record},
     {"builtins", "complex", record},
     {"__builtin__", "complex", record},
+    {"functools", "partial", record},
     {"collections", "OrderedDict", record},
     {"collections", "defaultdict", record},
     /* random states of estimators: not used when predicting */

@@ -128,7 +128,39 @@ static sb_err load_dict(struct skops *s, const struct sb_json *n, int depth, str
 
 /* ---- arrays ---- */
 
-/* Object arrays: items as nodes, and their shape. Only flat ones are kept apart from lists. */
+/* The shape of an object array: a tuple of whole numbers. */
+static sb_err shape_of(struct skops *s, const struct sb_json *n, int depth, struct sb_np_array *a) {
+    const struct sb_json *shape = sb_json_get(n, "shape");
+    struct sb_pv *v = NULL;
+    SB_TRY(node(s, shape, depth + 1, &v));
+    if (v->type != SB_PV_TUPLE || v->seq.n == 0 || v->seq.n > SB_NP_DIMS_MAX)
+        return bad(s, n, "shape of an array");
+    a->ndim = v->seq.n;
+    for (uint32_t i = 0; i < a->ndim; i++) {
+        int64_t d;
+        if (!sb_pv_to_i64(v->seq.v[i], &d) || d < 0) return bad(s, n, "shape of an array");
+        a->shape[i] = (size_t)d;
+    }
+    return sb_np_shape_count(a->shape, a->ndim, &a->count) ? SB_OK : bad(s, n, "shape of an array");
+}
+
+/* Lists of n items each, one after the other: the items. */
+static sb_err flatten(struct skops *s, const struct sb_json *n, const struct sb_pv *lists,
+                      size_t length, struct sb_pv **out) {
+    struct sb_pv *flat = NULL;
+    SB_TRY(make(s, n, SB_PV_LIST, &flat));
+    for (uint32_t i = 0; i < lists->seq.n; i++) {
+        const struct sb_pv *list = lists->seq.v[i];
+        if (list->type != SB_PV_LIST || list->seq.n != length)
+            return bad(s, n, "array that is not as long as its shape says");
+        for (uint32_t k = 0; k < list->seq.n; k++)
+            if (!sb_pv_seq_push(s->arena, &flat->seq, list->seq.v[k])) return nomem(s);
+    }
+    *out = flat;
+    return SB_OK;
+}
+
+/* Object arrays: rows of rows of nodes, and their shape. */
 static sb_err object_array(struct skops *s, const struct sb_json *n, int depth,
                            struct sb_pv **out) {
     struct sb_pv *list = NULL, *v = NULL;
@@ -138,8 +170,11 @@ static sb_err object_array(struct skops *s, const struct sb_json *n, int depth,
     v->array = sb_arena_try_array(s->arena, 1, sizeof *v->array);
     if (!v->array || !t) return nomem(s);
     v->array->dtype = t;
-    v->array->ndim = 1;
-    v->array->shape[0] = v->array->count = list->seq.n;
+    SB_TRY(shape_of(s, n, depth, v->array));
+    for (uint32_t d = 1; d < v->array->ndim; d++)
+        SB_TRY(flatten(s, n, list, v->array->shape[d], &list));
+    if (list->seq.n != v->array->count)
+        return bad(s, n, "array that is not as long as its shape says");
     v->array->objects = list;
     *out = v;
     return SB_OK;
@@ -202,6 +237,54 @@ static sb_err load_object(struct skops *s, const struct sb_json *n, int depth, s
     return SB_OK;
 }
 
+static sb_err load_bytes(struct skops *s, const struct sb_json *n, int depth, struct sb_pv **out) {
+    SB_UNUSED(depth);
+    struct sb_pv *v = NULL;
+    SB_TRY(make(s, n, SB_PV_BYTES, &v));
+    SB_TRY(sb_zip_read(s->zip, text(n, "file"), s->arena, &v->s, s->ctx));
+    *out = v;
+    return SB_OK;
+}
+
+/* slice(start, stop, step), as the record that a pickle gives. */
+static sb_err load_slice(struct skops *s, const struct sb_json *n, int depth, struct sb_pv **out) {
+    static const char *const parts[] = {"start", "stop", "step"};
+    const struct sb_json *content = sb_json_get(n, "content");
+    struct sb_pv *v = NULL, *args = NULL;
+    SB_TRY(load_ignored(s, n, depth, &v));
+    SB_TRY(make(s, n, SB_PV_TUPLE, &args));
+    for (size_t i = 0; i < SB_COUNT(parts); i++) {
+        const struct sb_json *part = sb_json_get(content, parts[i]);
+        struct sb_pv *item = NULL;
+        SB_TRY(make(s, n, SB_PV_NONE, &item));
+        if (!part ||
+            (part->type != SB_JSON_NULL && !(part->type == SB_JSON_NUMBER && part->is_int)))
+            return bad(s, n, "slice");
+        if (part->type == SB_JSON_NUMBER) {
+            item->type = SB_PV_INT;
+            item->i = part->i;
+        }
+        if (!sb_pv_seq_push(s->arena, &args->seq, item)) return nomem(s);
+    }
+    v->object->args = args;
+    *out = v;
+    return SB_OK;
+}
+
+/* functools.partial: a record whose first argument is the function's name; what is bound stays
+ * unread. */
+static sb_err load_partial(struct skops *s, const struct sb_json *n, int depth,
+                           struct sb_pv **out) {
+    struct sb_pv *v = NULL, *args = NULL, *func = NULL;
+    SB_TRY(load_ignored(s, n, depth, &v));
+    SB_TRY(make(s, n, SB_PV_TUPLE, &args));
+    SB_TRY(node(s, sb_json_get(sb_json_get(n, "content"), "func"), depth + 1, &func));
+    if (!sb_pv_seq_push(s->arena, &args->seq, func)) return nomem(s);
+    v->object->args = args;
+    *out = v;
+    return SB_OK;
+}
+
 static const struct {
     const char *name;
     loader_fn load;
@@ -214,9 +297,15 @@ static const struct {
     {"NdArrayNode", load_array},
     {"ObjectNode", load_object},
     {"TreeNode", load_object},
+    {"LossNode", load_object},
+    {"BytesNode", load_bytes},
+    {"BytearrayNode", load_bytes},
+    {"SliceNode", load_slice},
+    {"PartialNode", load_partial},
     {"TypeNode", load_name},
     {"FunctionNode", load_name},
     {"DTypeNode", load_ignored},
+    {"DefaultDictNode", load_ignored},
     {"RandomStateNode", load_ignored},
     {"RandomGeneratorNode", load_ignored},
     {"MaskedArrayNode", load_ignored},

@@ -64,14 +64,19 @@ mlflow.pyfunc.save_model(out / "moody", python_model=Moody(), input_example=mood
 '''
 
 
-def folder():
-    """Where the models lie: forest, always-a, always-b, logistic, wrapped, moody."""
-    digest = hashlib.sha256((SCRIPT + PYTHON).encode()).hexdigest()[:12]
-    made = CACHE / f"models-{digest}"
+def made(name, script):
+    """The folder that the script, called with it, filled; kept by the script's digest."""
+    digest = hashlib.sha256((script + PYTHON).encode()).hexdigest()[:12]
+    made = CACHE / f"{name}-{digest}"
     if not made.exists():
         tmp = made.with_name(made.name + ".tmp")
         subprocess.run(["rm", "-rf", tmp], check=True)
         tmp.mkdir(parents=True)
-        subprocess.run([PYTHON, "-W", "ignore", "-c", SCRIPT, tmp], check=True, env={"PATH": "/usr/bin:/bin", "HOME": str(pathlib.Path.home()), "MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"})
+        subprocess.run([PYTHON, "-W", "ignore", "-c", script, tmp], check=True, env={"PATH": "/usr/bin:/bin", "HOME": str(pathlib.Path.home()), "MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"})
         tmp.rename(made)
     return made
+
+
+def folder():
+    """Where the models lie: forest, always-a, always-b, logistic, wrapped, moody."""
+    return made("models", SCRIPT)

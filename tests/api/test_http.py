@@ -413,6 +413,7 @@ def test_gzip_request_bodies(server):
     assert send(packed[:-9]).status == 400
     assert send(b"not gzip").status == 400
     assert send(packed + b"x").status == 400
+    assert send(zlib.compress(text), b"deflate").body == text
     assert send(packed, b"br").status == 415
     assert send(packed, b"gzip, gzip").status == 415
     assert send(packed, b"gzip", b"/upload").status == 415

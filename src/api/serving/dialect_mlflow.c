@@ -276,6 +276,8 @@ sb_err sb_decode_forms(struct call *c, unsigned allowed, bool positions) {
                                         .positions = positions,
                                     });
     if (!err) err = decode_form(c, &b, form, body.form[form], &nrows);
+    if (!err && !nrows)
+        err = sb_fail(&c->ctx, SB_E_INVALID, "There are no rows in %s.", form_names[form]);
     if (!err) err = sb_batch_finish(&b, nrows, &c->batch);
     if (!err) c->batch.params = body.params;
     if (err && !c->field.n) c->field = b.bad_column;

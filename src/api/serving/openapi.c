@@ -93,7 +93,7 @@ static void add_responses(struct sb_json_writer *w, bool predicts) {
     add_response(w, "200", "answered");
     if (predicts) {
         add_response(w, "400", "the request does not fit the model: the error names the field");
-        add_response(w, "404", "no such model");
+        add_response(w, "404", "no such model, or not that version");
         add_response(w, "503", "overload, no live version, or the journal cannot be written");
         add_response(w, "504", "no answer before the deadline");
     }
@@ -104,20 +104,63 @@ static const char *lower_method(enum sb_http_method m) {
     return m == SB_HTTP_POST ? "post" : "get";
 }
 
+/* Each {part} of the pattern, by name. */
+static void add_parameters(struct sb_json_writer *w, struct sb_str pattern) {
+    bool any = false;
+    for (ptrdiff_t from; (from = sb_str_find(pattern, '{')) >= 0;) {
+        pattern = sb_str_sub(pattern, (size_t)from + 1, pattern.n);
+        struct sb_str name = sb_str_sub(pattern, 0, (size_t)sb_str_find(pattern, '}'));
+        if (!any) sb_json_arr(w, "parameters");
+        any = true;
+        sb_json_obj(w, NULL);
+        sb_json_str(w, "name", name);
+        sb_json_str(w, "in", SB_STR("path"));
+        sb_json_bool(w, "required", true);
+        sb_json_raw(w, "schema", SB_STR("{\"type\":\"string\"}"));
+        sb_json_end(w);
+    }
+    if (any) sb_json_end(w);
+}
+
+/* Bodies of the routes that are the same for all models. */
+static const struct {
+    sb_http_handler *handler;
+    const char *schema;
+} BODIES[] = {
+    {sb_serving_v1_predict,
+     "{\"type\":\"object\",\"properties\":{\"instances\":{\"type\":\"array\"},\"inputs\":{}}}"},
+    {sb_serving_v2_infer, "{\"type\":\"object\",\"required\":[\"inputs\"],\"properties\":{"
+                          "\"id\":{\"type\":\"string\"},\"parameters\":{\"type\":\"object\"},"
+                          "\"inputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+                          "\"required\":[\"name\",\"shape\",\"datatype\"]}},"
+                          "\"outputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+                          "\"required\":[\"name\"]}}}}"},
+    {sb_serving_v2_index,
+     "{\"type\":\"object\",\"properties\":{\"ready\":{\"type\":\"boolean\"}}}"},
+};
+
+static void add_body(struct sb_json_writer *w, sb_http_handler *handler) {
+    for (size_t i = 0; i < SB_COUNT(BODIES); i++) {
+        if (BODIES[i].handler != handler) continue;
+        sb_json_obj(w, "requestBody");
+        sb_json_obj(w, "content");
+        sb_json_obj(w, "application/json");
+        sb_json_raw(w, "schema", sb_str_of(BODIES[i].schema));
+        sb_json_end(w);
+        sb_json_end(w);
+        sb_json_end(w);
+    }
+}
+
 static void add_static_paths(struct sb_json_writer *w) {
     for (size_t i = 0; sb_serving_routes[i].pattern; i++) {
         const struct sb_http_route *r = &sb_serving_routes[i];
         sb_json_obj(w, r->pattern);
         sb_json_obj(w, lower_method(r->method));
         sb_json_str(w, "summary", sb_str_of(r->doc));
-        if (strstr(r->pattern, "{name}")) {
-            sb_json_arr(w, "parameters");
-            sb_json_raw(w, NULL,
-                        SB_STR("{\"name\":\"name\",\"in\":\"path\",\"required\":true,"
-                               "\"schema\":{\"type\":\"string\"}}"));
-            sb_json_end(w);
-        }
-        add_responses(w, r->method == SB_HTTP_POST);
+        add_parameters(w, sb_str_of(r->pattern));
+        add_body(w, r->handler);
+        add_responses(w, r->flags & SB_HTTP_ADMIT);
         sb_json_end(w);
         sb_json_end(w);
     }
@@ -145,6 +188,7 @@ static void add_model_path(struct sb_json_writer *w, const struct sb_live *l) {
     sb_json_end(w);
     add_example(w, s);
     sb_json_end(w);
+    sb_json_raw(w, "text/csv", SB_STR("{\"schema\":{\"type\":\"string\"}}"));
     sb_json_end(w);
     sb_json_end(w);
     add_responses(w, true);

@@ -147,6 +147,7 @@ static sb_err check_tensor(struct call *c, const struct tensor *t) {
     if (!t->typed) return bad(c, t, "has no datatype");
     if (t->raw && t->data.p) return bad(c, t, "has both data and binary_data_size");
     if (!t->raw && !t->data.p) return bad(c, t, "has neither data nor binary_data_size");
+    if (!t->raw && t->data.p[0] != '[') return bad(c, t, "has data that is no list");
     if (!t->count) return bad(c, t, "has no elements");
     if (!t->raw && t->count > t->data.n) return bad(c, t, "has other data than its shape says");
     return SB_OK;
@@ -377,7 +378,6 @@ static sb_err fill_json(struct fill *f) {
     sb_json_reader_init(&r, f->t->data, f->c->r->arena, &f->c->ctx);
     r.nonfinite = true;
     r.begin = f->c->r->body.p; /* positions are the body's */
-    if (!inside.n || inside.p[0] != '[') return bad(f->c, f->t, "has data that is no list");
     inside = sb_str_trim(sb_str_sub(inside, 1, inside.n));
     bool nested = inside.n && inside.p[0] == '[';
     return nested ? read_nested(f, &r, f->t->dims, f->t->ndims)

@@ -63,7 +63,8 @@ static struct refusal check_body(struct http_request *r, const struct sb_http_he
     }
     if (h->content_length == 0) return (struct refusal){0};
     if (h->content_encoding.p && !sb_str_ieq(h->content_encoding, SB_STR("identity"))) {
-        if (stream || !sb_str_ieq(h->content_encoding, SB_STR("gzip")))
+        if (stream || (!sb_str_ieq(h->content_encoding, SB_STR("gzip")) &&
+                       !sb_str_ieq(h->content_encoding, SB_STR("deflate"))))
             return (struct refusal){415, "content encoding not supported", 0};
         r->gzip_body = true;
     }

@@ -20,7 +20,7 @@ bool http_gzip_accepted(struct sb_str value) {
 sb_err http_gzip_body(struct http_request *r, struct sb_str *out) {
     struct sb_gunzip g;
     struct sb_buf plain;
-    SB_TRY(sb_gunzip_init(&g, SB_LIMIT_HTTP_GZIP_RATIO, false));
+    SB_TRY(sb_gunzip_init(&g, SB_LIMIT_HTTP_GZIP_RATIO, true));
     sb_buf_init(&plain, r->conn->shard->server->o.body_max);
     sb_err err = sb_gunzip_add(&g, sb_buf_view(&r->body), &plain);
     if (!err) err = sb_gunzip_end(&g);

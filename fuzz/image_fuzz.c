@@ -31,7 +31,6 @@ static void rewrite(const struct sb_image *img, const struct native_meta *meta) 
 
 static void load(struct sb_str file) {
     struct sb_image img;
-    struct sb_forest f;
     struct native_meta meta;
     struct sb_errctx ctx = {0};
     struct sb_arena a;
@@ -39,10 +38,7 @@ static void load(struct sb_str file) {
     if (sb_image_open(&img, file, &ctx) == SB_OK) {
         if (native_meta_read(&meta, img.section[SB_IMAGE_META], &a, &ctx) == SB_OK)
             rewrite(&img, &meta);
-        if (sb_forest_open(&f, &img, &ctx) == SB_OK) {
-            if (f.nfeatures <= 4096) fuzz_evaluate(&f);
-            sb_forest_close(&f);
-        }
+        fuzz_sections(&img, false);
     }
     sb_arena_fini(&a);
 }

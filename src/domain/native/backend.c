@@ -1,7 +1,4 @@
-/* Serving an image: columns in, labels or values out, with the checks that the library makes.
- *
- * Where the model compares floats a value becomes one once, the way numpy and XGBoost do it: from
- * double or from a whole number straight to float32, rounding to nearest. */
+/* Serving an image: what a prediction answers from the sums that input.c makes, and opening. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +6,7 @@
 #include "base/mem.h"
 #include "base/clock.h"
 #include "codec/json.h"
-#include "domain/native/native.h"
-#include "domain/native/spec.h"
-#include "sys/mmap.h"
+#include "domain/native/backend_int.h"
 
 enum {
     META_MEMORY = 256 << 20,
@@ -20,152 +15,9 @@ enum {
     INLINE_ROWS_MAX = 10000,
 };
 
-struct native {
-    struct sb_model_ops ops; /* a copy: inline_rows differs */
-    struct sb_mmap map;
-    struct sb_arena arena; /* meta */
-    struct native_meta meta;
-    struct sb_forest forest;
-    struct sb_str output; /* name of the prediction */
-    int64_t *label_i;     /* by label type */
-    double *label_d;
-};
-
-/* ---- input ---- */
-
-struct input {
-    const struct native *m;
-    struct sb_predict *p;
-    size_t nrows;
-    float *rows; /* one of the two, by what the forest takes */
-    double *wide_rows;
-    bool has_nan;
-};
-
 static sb_err nomem(struct sb_predict *p) {
     (void)sb_fail(&p->ctx, SB_E_LIMIT, "request needs more memory than it may");
     return SB_E_LIMIT;
-}
-
-/* Name of a feature for messages. */
-static struct sb_str shown(const struct input *in, const struct sb_column *c, size_t feature) {
-    if (c->name.n) return sb_str_sub(c->name, 0, 80);
-    if (in->m->meta.features) return sb_str_sub(in->m->meta.features[feature], 0, 80);
-    return sb_str_of(sb_arena_printf(in->p->arena, "%zu", feature));
-}
-
-static bool to_float(const struct sb_column *c, size_t i, float *out) {
-    switch (c->type) {
-    case SB_DTYPE_BOOL: *out = (float)c->b[i]; return true;
-    case SB_DTYPE_INT32: *out = (float)c->i32[i]; return true;
-    case SB_DTYPE_INT64: *out = (float)c->i64[i]; return true;
-    case SB_DTYPE_FLOAT32: *out = c->f32[i]; return true;
-    case SB_DTYPE_FLOAT64: *out = (float)c->f64[i]; return true;
-    default: return false;
-    }
-}
-
-static bool to_double(const struct sb_column *c, size_t i, double *out) {
-    switch (c->type) {
-    case SB_DTYPE_BOOL: *out = c->b[i]; return true;
-    case SB_DTYPE_INT32: *out = c->i32[i]; return true;
-    case SB_DTYPE_INT64: *out = (double)c->i64[i]; return true;
-    case SB_DTYPE_FLOAT32: *out = (double)c->f32[i]; return true;
-    case SB_DTYPE_FLOAT64: *out = c->f64[i]; return true;
-    default: return false;
-    }
-}
-
-/* Value i of the column in the forest's precision. */
-static bool to_input(const struct sb_forest *f, const struct sb_column *c, size_t i, double *out) {
-    float v;
-    if (f->wide && !f->input.round32) return to_double(c, i, out);
-    if (!to_float(c, i, &v)) return false;
-    *out = (double)v;
-    return true;
-}
-
-/* The column's values into features [feature, feature + width) of all rows. */
-static sb_err fill(struct input *in, const struct sb_column *c, size_t feature) {
-    const struct native_meta *m = &in->m->meta;
-    const struct sb_forest *f = &in->m->forest;
-    for (size_t r = 0; r < in->nrows; r++) {
-        for (size_t k = 0; k < c->width; k++) {
-            double v = 0;
-            if (c->null && c->null[r])
-                v = NAN;
-            else if (!to_input(f, c, r * c->width + k, &v))
-                return sb_fail_at(&in->p->ctx, SB_E_INVALID, (int64_t)r,
-                                  "row %zu, feature \"%.*s\": a number is expected", r,
-                                  SB_ARG(shown(in, c, feature + k)));
-            if (isnan(v)) in->has_nan = true;
-            if (isnan(v) && !m->allow_nan)
-                return sb_fail_at(&in->p->ctx, SB_E_INVALID, (int64_t)r,
-                                  "row %zu, feature \"%.*s\": missing value or NaN, which this "
-                                  "model does not accept",
-                                  r, SB_ARG(shown(in, c, feature + k)));
-            if (isinf(v) && !m->allow_inf)
-                return sb_fail_at(&in->p->ctx, SB_E_INVALID, (int64_t)r,
-                                  "row %zu, feature \"%.*s\": infinity or a value too large for "
-                                  "float32",
-                                  r, SB_ARG(shown(in, c, feature + k)));
-            if (f->wide)
-                in->wide_rows[r * m->nfeatures + feature + k] = v;
-            else
-                in->rows[r * m->nfeatures + feature + k] = (float)v;
-        }
-    }
-    return SB_OK;
-}
-
-/* Where each column goes: by position, unless both sides have names; then by name. */
-static sb_err by_name(struct input *in, const struct sb_batch *b) {
-    const struct native_meta *m = &in->m->meta;
-    size_t width = 0;
-    for (size_t i = 0; i < b->ncols; i++) width += b->cols[i].width;
-    if (width != m->nfeatures || b->ncols != m->nfeatures)
-        return sb_fail(&in->p->ctx, SB_E_INVALID, "%zu features given, the model has %u", width,
-                       m->nfeatures);
-    for (size_t i = 0; i < b->ncols; i++) {
-        size_t f = i;
-        if (!sb_str_eq(b->cols[i].name, m->features[f]))
-            for (f = 0; f < m->nfeatures && !sb_str_eq(b->cols[i].name, m->features[f]);) f++;
-        if (f == m->nfeatures)
-            return sb_fail(&in->p->ctx, SB_E_INVALID, "the model has no feature \"%.*s\"",
-                           SB_ARG(sb_str_sub(b->cols[i].name, 0, 80)));
-        SB_TRY(fill(in, &b->cols[i], f));
-    }
-    return SB_OK;
-}
-
-static sb_err by_position(struct input *in, const struct sb_batch *b) {
-    const struct native_meta *m = &in->m->meta;
-    size_t width = 0, at = 0;
-    for (size_t i = 0; i < b->ncols; i++) width += b->cols[i].width;
-    if (width != m->nfeatures)
-        return sb_fail(&in->p->ctx, SB_E_INVALID, "%zu features given, the model has %u", width,
-                       m->nfeatures);
-    for (size_t i = 0; i < b->ncols; i++) {
-        SB_TRY(fill(in, &b->cols[i], at));
-        at += b->cols[i].width;
-    }
-    return SB_OK;
-}
-
-static sb_err read_input(struct input *in) {
-    const struct sb_batch *b = in->p->in;
-    in->nrows = b->nrows;
-    size_t n;
-    if (!sb_mul_ok(b->nrows, in->m->meta.nfeatures, &n)) return nomem(in->p);
-    if (in->m->forest.wide)
-        in->wide_rows = sb_arena_try_array(in->p->arena, n + 1, sizeof *in->wide_rows);
-    else
-        in->rows = sb_arena_try_array(in->p->arena, n + 1, sizeof *in->rows);
-    if (!in->rows && !in->wide_rows) return nomem(in->p);
-    bool named = in->m->meta.features && !in->m->meta.positional && !b->tensor;
-    for (size_t i = 0; i < b->ncols && named; i++)
-        if (b->cols[i].name.n == 0) named = false;
-    return named ? by_name(in, b) : by_position(in, b);
 }
 
 /* ---- output ---- */
@@ -209,23 +61,27 @@ static size_t label_at(enum native_answer answer, const double *v, size_t width)
 static sb_err labels(const struct native *m, struct sb_predict *p, const double *v, size_t width,
                      struct sb_column *out) {
     size_t nrows = p->in->nrows;
-    if (!sb_column_init(out, p->arena, m->output, label_type(m->meta.label), nrows, 1))
+    if (!sb_column_init(out, p->arena, m->outputs[0], label_type(m->meta.label), nrows, 1))
         return nomem(p);
     for (size_t r = 0; r < nrows; r++)
         put_label(m, out, r, label_at(m->meta.answer, v + r * width, width));
     return SB_OK;
 }
 
-static sb_err values(const struct native *m, struct sb_predict *p, const double *v, size_t width,
-                     struct sb_column *out) {
-    size_t n = p->in->nrows * width;
+/* One column of all values of a row; or, when the signature names as many outputs, one each. */
+static sb_err values(const struct native *m, struct sb_predict *p, const double *v, size_t width) {
+    size_t nrows = p->in->nrows, each = m->noutputs > 1 ? 1 : width;
     enum sb_dtype type = m->meta.f32 ? SB_DTYPE_FLOAT32 : SB_DTYPE_FLOAT64;
-    if (!sb_column_init(out, p->arena, m->output, type, p->in->nrows, width)) return nomem(p);
-    for (size_t i = 0; i < n; i++) {
-        if (m->meta.f32)
-            out->f32[i] = (float)v[i];
-        else
-            out->f64[i] = v[i];
+    for (uint32_t k = 0; k < m->noutputs; k++) {
+        struct sb_column *out = &p->out.outputs[k];
+        if (!sb_column_init(out, p->arena, m->outputs[k], type, nrows, each)) return nomem(p);
+        for (size_t i = 0; i < nrows * each; i++) {
+            double x = m->noutputs > 1 ? v[i * width + k] : v[i];
+            if (m->meta.f32)
+                out->f32[i] = (float)x;
+            else
+                out->f64[i] = x;
+        }
     }
     return SB_OK;
 }
@@ -246,22 +102,42 @@ static sb_err probabilities(const struct native *m, struct sb_predict *p, double
     return SB_OK;
 }
 
+static uint32_t values_per_row(const struct native *m) {
+    if (m->linear.noutputs) return sb_linear_width(&m->linear);
+    return m->forest.post == SB_FOREST_ARGMAX ? 1 : m->forest.ngroups;
+}
+
+/* The post transform of sums that may be overwritten; *v becomes where the values are. */
+static sb_err finish(const struct native *m, struct sb_predict *p, double **v) {
+    size_t nrows = p->in->nrows;
+    if (!m->linear.noutputs) {
+        (void)sb_forest_finish(&m->forest, nrows, *v);
+        return SB_OK;
+    }
+    double *out = *v;
+    if (sb_linear_width(&m->linear) != m->linear.noutputs)
+        out = sb_arena_try_array(p->arena, nrows * sb_linear_width(&m->linear) + 1, sizeof *out);
+    if (!out) return nomem(p);
+    sb_linear_finish(&m->linear, nrows, *v, out);
+    *v = out;
+    return SB_OK;
+}
+
 static sb_err compute(const struct native *m, struct sb_predict *p) {
-    struct input in = {.m = m, .p = p};
-    SB_TRY(read_input(&in));
+    uint32_t nsums = native_sums_per_row(m), width = values_per_row(m);
+    enum native_answer answer = m->meta.answer;
     size_t n;
-    if (!sb_mul_ok(in.nrows, m->forest.ngroups, &n)) return nomem(p);
+    if (!sb_mul_ok(p->in->nrows, nsums, &n)) return nomem(p);
     double *v = sb_arena_try_array(p->arena, n + 1, sizeof *v);
-    struct sb_column *out = sb_arena_try_array(p->arena, 1, sizeof *out);
+    struct sb_column *out = sb_arena_try_array(p->arena, m->noutputs, sizeof *out);
     if (!v || !out) return nomem(p);
-    void *rows = m->forest.wide ? (void *)in.wide_rows : (void *)in.rows;
-    if (sb_forest_prepare(&m->forest, rows, in.nrows)) in.has_nan = true;
-    sb_forest_sum(&m->forest, rows, in.nrows, in.has_nan, v);
-    p->out = (struct sb_result){.nrows = in.nrows, .noutputs = 1, .outputs = out};
-    if (by_sums(m->meta.answer)) SB_TRY(labels(m, p, v, m->forest.ngroups, out));
-    size_t width = sb_forest_finish(&m->forest, in.nrows, v);
-    if (m->meta.answer == NATIVE_VALUE) return values(m, p, v, width, out);
-    if (!by_sums(m->meta.answer)) SB_TRY(labels(m, p, v, width, out));
+    SB_TRY(native_sums(m, p, v));
+    p->out = (struct sb_result){.nrows = p->in->nrows, .noutputs = m->noutputs, .outputs = out};
+    if (by_sums(answer)) SB_TRY(labels(m, p, v, nsums, out));
+    if (by_sums(answer) && !m->meta.proba) return SB_OK;
+    SB_TRY(finish(m, p, &v));
+    if (answer == NATIVE_VALUE) return values(m, p, v, width);
+    if (!by_sums(answer)) SB_TRY(labels(m, p, v, width, out));
     return m->meta.proba ? probabilities(m, p, v, width) : SB_OK;
 }
 
@@ -289,8 +165,12 @@ static void describe(void *self, struct sb_buf *out) {
     sb_json_str(&w, "library_version", m->meta.version);
     sb_json_str(&w, "class", m->meta.class_name);
     sb_json_int(&w, "features", m->meta.nfeatures);
-    sb_json_int(&w, "trees", m->forest.ntrees);
-    sb_json_int(&w, "nodes", (int64_t)m->forest.nnodes);
+    if (m->columns.nops) sb_json_int(&w, "inputs", m->columns.nout);
+    if (m->columns.nops) sb_json_int(&w, "steps", m->columns.nops);
+    if (!m->linear.noutputs) {
+        sb_json_int(&w, "trees", m->forest.ntrees);
+        sb_json_int(&w, "nodes", (int64_t)m->forest.nnodes);
+    }
     sb_json_int(&w, "image_bytes", (int64_t)m->map.n);
     sb_json_int(&w, "inline_rows", (int64_t)m->ops.inline_rows);
     sb_json_end(&w);
@@ -320,14 +200,10 @@ static sb_err damaged(struct sb_errctx *ctx, const char *what) {
     return SB_E_CORRUPT;
 }
 
-/* What the description says must fit what the forest gives. */
-static sb_err check_shape(const struct native *m, struct sb_errctx *ctx) {
+static sb_err check_answer(const struct native *m, struct sb_errctx *ctx) {
     const struct native_meta *meta = &m->meta;
-    uint32_t sums = m->forest.ngroups, values = m->forest.post == SB_FOREST_ARGMAX ? 1 : sums;
-    uint32_t classes = meta->nclasses;
+    uint32_t sums = native_sums_per_row(m), values = values_per_row(m), classes = meta->nclasses;
     bool ok = true;
-    if (meta->nfeatures != m->forest.nfeatures || meta->f32 != m->forest.f32)
-        return damaged(ctx, "description of another forest");
     switch (meta->answer) {
     case NATIVE_ARGMAX: ok = values == classes; break;
     case NATIVE_ARGMAX_SUM: ok = sums == classes; break;
@@ -338,6 +214,20 @@ static sb_err check_shape(const struct native *m, struct sb_errctx *ctx) {
     }
     if (meta->proba && values != classes && (values != 1 || classes != 2)) ok = false;
     return ok ? SB_OK : damaged(ctx, "number of classes");
+}
+
+/* What the description says must fit what the other sections are: one predictor, whose inputs are
+ * the model's features or what a program makes of them. */
+static sb_err check_shape(const struct native *m, struct sb_errctx *ctx) {
+    bool linear = m->linear.noutputs != 0;
+    uint32_t inputs = linear ? m->linear.nfeatures : m->forest.nfeatures;
+    uint32_t given = m->columns.nops ? m->columns.nout : m->meta.nfeatures;
+    if (linear && !m->columns.nops) return damaged(ctx, "a linear model without its program");
+    if (inputs != given || (m->columns.nops && m->columns.nsources != m->meta.nfeatures))
+        return damaged(ctx, "description of another model");
+    if (m->meta.f32 != (linear ? false : m->forest.f32))
+        return damaged(ctx, "description of another model");
+    return check_answer(m, ctx);
 }
 
 static sb_err read_labels(struct native *m, struct sb_errctx *ctx) {
@@ -363,6 +253,8 @@ static sb_err read_labels(struct native *m, struct sb_errctx *ctx) {
 static void set_inline_rows(struct native *m) {
     uint64_t steps = 1;
     for (uint32_t t = 0; t < m->forest.ntrees; t++) steps += m->forest.trees[t].depth + 1;
+    steps += (uint64_t)m->columns.nregs * 2 + m->columns.ncells * 8;
+    steps += (uint64_t)m->linear.nfeatures * m->linear.noutputs;
     uint64_t rows = INLINE_NS / (steps * STEP_NS);
     m->ops.inline_rows = rows < 1 ? 1 : rows > INLINE_ROWS_MAX ? INLINE_ROWS_MAX : rows;
 }
@@ -376,15 +268,31 @@ static sb_err open_image(struct native *m, const char *path, struct sb_errctx *c
     if (err) return err;
     SB_TRY(sb_image_open(&img, sb_str_make(m->map.p, m->map.n), ctx));
     SB_TRY(native_meta_read(&m->meta, img.section[SB_IMAGE_META], &m->arena, ctx));
-    SB_TRY(sb_forest_open(&m->forest, &img, ctx));
+    SB_TRY(sb_columnprog_open(&m->columns, &img, ctx));
+    SB_TRY(sb_linear_open(&m->linear, &img, ctx));
+    if (!m->linear.noutputs) SB_TRY(sb_forest_open(&m->forest, &img, ctx));
     SB_TRY(check_shape(m, ctx));
+    SB_TRY(native_names_index(m, ctx));
     return read_labels(m, ctx);
+}
+
+/* Columns that hold text when the model is given what it was trained on. Which type a column of
+ * such a model has only the request can say: its inputs stay undeclared, and columns take the type
+ * of their values. */
+static bool takes_text(const struct native *m) {
+    const struct sb_columnprog *p = &m->columns;
+    for (uint32_t i = 0; i < p->nops; i++) {
+        const struct sb_columnprog_op *op = &p->ops[i];
+        if (op->code == SB_OP_CELLS) return true;
+        if (op->code == SB_OP_ENCODE && op->flags == 1 && p->encoders[op->a].ntexts) return true;
+    }
+    return false;
 }
 
 /* Adds the model's own features to a signature that declares none. */
 static sb_err infer(const struct native *m, struct sb_signature *s, struct sb_errctx *ctx) {
     char name[16];
-    for (uint32_t i = 0; i < m->meta.nfeatures; i++) {
+    for (uint32_t i = 0; i < m->meta.nfeatures && !takes_text(m); i++) {
         int n = snprintf(name, sizeof name, "f%u", i);
         struct sb_str own = sb_str_make(name, (size_t)n);
         (void)sb_signature_add_input(s, m->meta.features ? m->meta.features[i] : own,
@@ -393,16 +301,25 @@ static sb_err infer(const struct native *m, struct sb_signature *s, struct sb_er
     if (s->noutputs == 0) {
         enum sb_dtype type = m->meta.f32 ? SB_DTYPE_FLOAT32 : SB_DTYPE_FLOAT64;
         if (m->meta.answer != NATIVE_VALUE) type = label_type(m->meta.label);
-        (void)sb_signature_add_output(s, m->output, type);
+        (void)sb_signature_add_output(s, m->outputs[0], type);
     }
     return sb_signature_seal(s, ctx);
 }
 
-static sb_err name_output(struct native *m, const struct sb_signature *s, struct sb_errctx *ctx) {
-    m->output = SB_STR("prediction");
-    if (!s || s->noutputs != 1 || !s->outputs[0].name) return SB_OK;
-    m->output = sb_arena_dup(&m->arena, sb_str_of(s->outputs[0].name));
-    return m->output.p ? SB_OK : sb_fail(ctx, SB_E_NOMEM, "out of memory");
+/* "prediction", or as the signature says: one name for all values, or one for each. */
+static sb_err name_outputs(struct native *m, const struct sb_signature *s, struct sb_errctx *ctx) {
+    uint32_t width = m->meta.answer == NATIVE_VALUE ? values_per_row(m) : 1;
+    bool each = s && width > 1 && s->noutputs == width;
+    m->noutputs = each ? width : 1;
+    m->outputs = sb_arena_try_array(&m->arena, m->noutputs, sizeof *m->outputs);
+    if (!m->outputs) return sb_fail(ctx, SB_E_NOMEM, "out of memory");
+    for (uint32_t i = 0; i < m->noutputs; i++) {
+        m->outputs[i] = SB_STR("prediction");
+        if (!s || (!each && s->noutputs != 1) || !s->outputs[i].name) continue;
+        m->outputs[i] = sb_arena_dup(&m->arena, sb_str_of(s->outputs[i].name));
+        if (!m->outputs[i].p) return sb_fail(ctx, SB_E_NOMEM, "out of memory");
+    }
+    return SB_OK;
 }
 
 sb_err sb_native_open(struct sb_model **out, const char *image_path, struct sb_signature *signature,
@@ -412,7 +329,7 @@ sb_err sb_native_open(struct sb_model **out, const char *image_path, struct sb_s
     sb_arena_init(&m->arena, META_MEMORY);
     m->ops = native_ops;
     sb_err err = open_image(m, image_path, ctx);
-    if (!err) err = name_output(m, signature, ctx);
+    if (!err) err = name_outputs(m, signature, ctx);
     if (!err && !signature) signature = own = sb_signature_new();
     if (!err && signature->ninputs == 0) err = infer(m, signature, ctx);
     if (err) {

@@ -76,7 +76,11 @@ sb_err native_spec_write(struct sb_image_writer *w, const struct native_spec *sp
                          struct sb_str *file, struct sb_errctx *ctx) {
     sb_image_begin(w, SB_IMAGE_META);
     native_meta_write(&w->out, &spec->meta);
-    SB_TRY(sb_forest_compile(w, &spec->ir, ctx));
+    if (spec->columns) SB_TRY(sb_columnprog_write(w, spec->columns, ctx));
+    if (spec->predictor == NATIVE_LINEAR)
+        sb_linear_write(w, &spec->linear);
+    else
+        SB_TRY(sb_forest_compile(w, &spec->ir, ctx));
     return sb_image_finish(w, file);
 }
 

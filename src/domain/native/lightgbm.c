@@ -68,8 +68,7 @@ struct reader {
     const struct objective *objective; /* NULL: a custom one, whose output is the sums */
     uint32_t groups;
     uint32_t ntrees; /* that were read */
-    uint32_t sets_cap;
-    uint8_t *used; /* per feature */
+    uint8_t *used;   /* per feature */
 };
 
 static sb_err damaged(struct reader *r, struct sb_str at, const char *what) {
@@ -281,28 +280,9 @@ static void read_block(struct reader *r, struct block *b) {
     while (next_line(r, &line) && line.n) take(keys, SB_COUNT(keys), b, line);
 }
 
-/* Room for n more sets of categories. */
-static sb_err grow_sets(struct reader *r, size_t n, struct sb_forest_ir_set **to) {
-    struct sb_forest_ir *ir = &r->j->out->ir;
-    size_t need = ir->nsets + n;
-    if (need > r->sets_cap) {
-        size_t cap = need > 2 * (size_t)r->sets_cap ? need : 2 * (size_t)r->sets_cap;
-        struct sb_forest_ir_set *sets =
-            cap > UINT32_MAX ? NULL : sb_arena_try_array(r->j->arena, cap, sizeof *sets);
-        if (!sets) return native_nomem(r->j);
-        if (ir->nsets) memcpy(sets, ir->sets, ir->nsets * sizeof *sets);
-        ir->sets = sets;
-        r->sets_cap = (uint32_t)cap;
-    }
-    *to = (struct sb_forest_ir_set *)ir->sets + ir->nsets;
-    ir->nsets = (uint32_t)need;
-    return SB_OK;
-}
-
 /* cat_boundaries cut cat_threshold, words of bits, into num_cat sets. */
 static sb_err read_sets(struct reader *r, const struct block *b, size_t ncat) {
     int64_t *bounds, *bits;
-    struct sb_forest_ir_set *sets;
     if (ncat == 0) return SB_OK;
     SB_TRY(wholes(r, b->cat_boundaries, "cat_boundaries", ncat + 1, 0, INT32_MAX, &bounds));
     for (size_t i = 0; i < ncat; i++)
@@ -313,7 +293,8 @@ static sb_err read_sets(struct reader *r, const struct block *b, size_t ncat) {
     uint32_t *words = sb_arena_try_array(r->j->arena, nwords + 1, sizeof *words);
     if (!words) return native_nomem(r->j);
     for (size_t i = 0; i < nwords; i++) words[i] = (uint32_t)bits[i];
-    SB_TRY(grow_sets(r, ncat, &sets));
+    struct sb_forest_ir_set *sets = sb_forest_ir_sets_add(&r->j->out->ir, r->j->arena, ncat);
+    if (!sets) return native_nomem(r->j);
     for (size_t i = 0; i < ncat; i++)
         sets[i] =
             (struct sb_forest_ir_set){words + bounds[i], (uint32_t)(bounds[i + 1] - bounds[i])};

@@ -360,9 +360,8 @@ static void what_is_not_native_gets_a_reason(void **state) {
         {"another flavor", MLMODEL("mlflow.pytorch", ""), SB_STR("x"),
          "a model loaded by mlflow.pytorch is served by a Python worker"},
         {"another class", MLMODEL("mlflow.sklearn", "    predict_fn: predict\n"),
-         SB_STR("csklearn.linear_model._logistic\nLogisticRegression\n)\x81."),
-         "class sklearn.linear_model._logistic.LogisticRegression is not supported (byte 52); a "
-         "Python worker serves it"},
+         SB_STR("csklearn.unknown\nThing\n)\x81."),
+         "class sklearn.unknown.Thing is not supported (byte 24); a Python worker serves it"},
         {"probabilities", MLMODEL("mlflow.sklearn", "    predict_fn: predict_proba\n"),
          SB_STR("N."), "predict_fn predict_proba is served by a Python worker"},
         {"no estimator", MLMODEL("mlflow.sklearn", ""), SB_STR("N."), "holds no estimator"},

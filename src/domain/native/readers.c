@@ -9,11 +9,13 @@
 #include "engine/pickle/skops.h"
 
 const struct native_family *const native_families[] = {
+    &native_pipeline_family,
     &native_tree_family,
+    &native_linear_family,
     &native_boosting_family,
     &native_lightgbm_family,
     &native_xgboost_family,
-    NULL,
+    NULL, /* the last */
 };
 
 const struct native_format native_formats[] = {
@@ -85,6 +87,17 @@ static int version_of(struct sb_str s) {
     return (int)(a * 100 + b);
 }
 
+sb_err native_version_read(struct native_job *j, const struct sb_pv *obj, bool own) {
+    const struct sb_pv *version = sb_pv_get(obj, "_sklearn_version");
+    struct sb_str text = version && version->type == SB_PV_STR ? version->s : SB_STR("");
+    j->version = version_of(text);
+    if (!own || (j->version != 0 && j->version <= 109)) return SB_OK;
+    (void)sb_fail(j->ctx, SB_E_UNSUPPORTED,
+                  "models of scikit-learn %.*s are served by a Python worker (native: up to 1.9)",
+                  SB_ARG(sb_str_sub(text, 0, 40)));
+    return SB_E_UNSUPPORTED;
+}
+
 sb_err native_object_read(struct native_job *j, const struct sb_pv *obj) {
     struct native_meta *m = &j->out->meta;
     const struct native_reader *r = native_reader_find(obj);
@@ -93,19 +106,11 @@ sb_err native_object_read(struct native_job *j, const struct sb_pv *obj) {
                                  SB_ARG(sb_str_sub(obj->object->module, 0, 60)),
                                  SB_ARG(sb_str_sub(obj->object->name, 0, 40)));
     if (!r) return native_for_worker(j, "a file that holds no estimator");
-    const struct sb_pv *version = sb_pv_get(obj, "_sklearn_version");
     m->class_name = sb_str_of(sb_arena_printf(j->arena, "%s.%s", r->module, r->name));
     m->library = SB_STR("scikit-learn");
+    SB_TRY(native_version_read(j, obj, strncmp(r->module, "sklearn.", 8) == 0));
+    const struct sb_pv *version = sb_pv_get(obj, "_sklearn_version");
     m->version = version && version->type == SB_PV_STR ? version->s : SB_STR("");
-    j->version = version_of(m->version);
-    bool own = strncmp(r->module, "sklearn.", 8) == 0;
-    if (own && (j->version == 0 || j->version > 109)) {
-        (void)sb_fail(j->ctx, SB_E_UNSUPPORTED,
-                      "models of scikit-learn %.*s are served by a Python worker (native: up to "
-                      "1.9)",
-                      SB_ARG(sb_str_sub(m->version, 0, 40)));
-        return SB_E_UNSUPPORTED;
-    }
     return r->read(j, r, obj);
 }
 
@@ -120,7 +125,9 @@ sb_err native_sklearn_read(struct native_job *j, struct sb_str file) {
         SB_TRY(sb_skops_read(&root, file, &opt, j->arena, j->ctx));
     else
         SB_TRY(sb_pickle_read(&root, file, &opt, j->arena, j->ctx));
-    return native_object_read(j, root);
+    SB_TRY(native_object_read(j, root));
+    bool bare = j->out->predictor == NATIVE_LINEAR && !j->out->columns;
+    return bare ? native_identity_program(j) : SB_OK;
 }
 
 sb_err native_sklearn_format(struct native_job *j, const struct sb_mlmodel *m, struct sb_str file) {
@@ -210,25 +217,29 @@ sb_err native_classes_read(struct native_job *j, const struct sb_pv *obj) {
     return SB_OK;
 }
 
-sb_err native_features_read(struct native_job *j, const struct sb_pv *obj) {
+sb_err native_names_read(struct native_job *j, const struct sb_pv *obj, uint32_t n) {
     struct native_meta *m = &j->out->meta;
+    const struct sb_pv *names = sb_pv_get(obj, "feature_names_in_");
+    m->nfeatures = n;
+    m->features = NULL;
+    if (!names || names->type == SB_PV_NONE) return SB_OK;
+    if (names->type != SB_PV_ARRAY || !names->array->dtype || names->array->count != n)
+        return native_damaged(j, "feature_names_in_");
+    m->features = sb_arena_try_array(j->arena, n, sizeof *m->features);
+    if (!m->features) return native_nomem(j);
+    for (uint32_t i = 0; i < n; i++)
+        if (!sb_np_get_str(names->array, i, j->arena, &m->features[i]))
+            return native_damaged(j, "feature_names_in_");
+    return SB_OK;
+}
+
+sb_err native_features_read(struct native_job *j, const struct sb_pv *obj) {
     int64_t n;
     if (!sb_pv_to_i64(sb_pv_get(obj, "n_features_in_"), &n) &&
         !sb_pv_to_i64(sb_pv_get(obj, "n_features_"), &n))
         return native_damaged(j, "number of features (not fitted?)");
     if (n < 1 || n > SB_FOREST_FEATURES_MAX) return native_damaged(j, "number of features");
-    m->nfeatures = (uint32_t)n;
-    m->features = NULL;
-    const struct sb_pv *names = sb_pv_get(obj, "feature_names_in_");
-    if (!names || names->type == SB_PV_NONE) return SB_OK;
-    if (names->type != SB_PV_ARRAY || !names->array->dtype || names->array->count != (size_t)n)
-        return native_damaged(j, "feature_names_in_");
-    m->features = sb_arena_try_array(j->arena, (size_t)n, sizeof *m->features);
-    if (!m->features) return native_nomem(j);
-    for (uint32_t i = 0; i < m->nfeatures; i++)
-        if (!sb_np_get_str(names->array, i, j->arena, &m->features[i]))
-            return native_damaged(j, "feature_names_in_");
-    return SB_OK;
+    return native_names_read(j, obj, (uint32_t)n);
 }
 
 bool native_attribute_in(const struct sb_pv *obj, const char *key, const char *const *names) {

@@ -22,7 +22,9 @@
 #include "base/buf.h"
 #include "domain/model/mlmodel.h"
 #include "domain/native/native.h"
+#include "engine/columnprog/ir.h"
 #include "engine/forest/ir.h"
+#include "engine/linear/linear.h"
 #include "engine/pickle/pickle.h"
 #include "sys/file.h"
 
@@ -60,9 +62,16 @@ struct native_meta {
     struct sb_str *classes; /* as text: decimal, Python's repr of floats, True and False */
 };
 
+enum native_predictor { NATIVE_FOREST, NATIVE_LINEAR };
+
 struct native_spec {
     struct native_meta meta;
+    /* What turns the request's columns into the predictor's inputs; NULL: they are the inputs
+     * (forests only). Readers of estimators leave it alone. */
+    const struct sb_columnprog_ir *columns;
+    enum native_predictor predictor; /* which of the next two is set */
     struct sb_forest_ir ir;
+    struct sb_linear linear;
 };
 
 /* The META section's JSON. */
@@ -79,6 +88,7 @@ struct native_job {
     struct sb_arena *arena; /* everything out points to is the arena's, or the file's */
     struct sb_errctx *ctx;
     int version; /* of scikit-learn, of the object being read: 109 = 1.9, 24 = 0.24; 0 = none */
+    int nesting; /* pipelines around that object */
 };
 
 struct native_reader {
@@ -105,6 +115,8 @@ struct native_family {
 extern const struct native_family native_tree_family, native_boosting_family,
     native_lightgbm_family, native_xgboost_family;
 
+extern const struct native_family native_pipeline_family, native_linear_family;
+
 /* All families; ends with NULL. */
 extern const struct native_family *const native_families[];
 
@@ -123,8 +135,15 @@ sb_err native_nomem(struct native_job *j);
 /* Fails with SB_E_UNSUPPORTED "WHAT is served by a Python worker". */
 sb_err native_for_worker(struct native_job *j, const char *fmt, ...) SB_PRINTF(2, 3);
 
-/* meta's features from n_features_in_ (n_features_ before 0.24) and feature_names_in_. */
+/* j->version from the object's _sklearn_version; own: it is a class of scikit-learn, whose version
+ * must be one that this reads (else for a worker). */
+SB_MUST_CHECK sb_err native_version_read(struct native_job *j, const struct sb_pv *obj, bool own);
+/* meta's features: n of them, with the names of feature_names_in_ if there are any. */
+SB_MUST_CHECK sb_err native_names_read(struct native_job *j, const struct sb_pv *obj, uint32_t n);
+/* The same with the number from n_features_in_ (n_features_ before 0.24) and feature_names_in_. */
 SB_MUST_CHECK sb_err native_features_read(struct native_job *j, const struct sb_pv *obj);
+/* Sets j->out->columns to the program that passes doubles on. */
+SB_MUST_CHECK sb_err native_identity_program(struct native_job *j);
 /* meta's label type and classes from classes_. */
 SB_MUST_CHECK sb_err native_classes_read(struct native_job *j, const struct sb_pv *obj);
 /* obj[key] is a str that is one of names (ends with NULL). */

@@ -56,6 +56,7 @@ struct reader {
     const struct wrapper *wrapper; /* NULL: a Booster */
     const struct sb_ubj *learner, *booster, *model;
     uint32_t num_class; /* as stored: 0 when not multi-class */
+    uint32_t num_target;
     bool dart;
     float base0; /* margin of the first group */
     double *weight_drop;
@@ -135,77 +136,6 @@ static sb_err read_base(struct reader *r, const struct sb_ubj *param) {
 
 /* ---- trees ---- */
 
-struct tree_arrays {
-    double *left, *right, *feature, *condition, *default_left;
-    size_t n;
-};
-
-static sb_err numbers(struct reader *r, const struct sb_ubj *tree, const char *key, size_t want,
-                      double **out) {
-    size_t n;
-    if (!sb_ubj_numbers(sb_ubj_get(tree, key), r->arena, out, &n) || n != want)
-        return damaged(r, key);
-    return SB_OK;
-}
-
-static sb_err tree_arrays(struct reader *r, const struct sb_ubj *tree, struct tree_arrays *a) {
-    if (!sb_ubj_numbers(sb_ubj_get(tree, "left_children"), r->arena, &a->left, &a->n) ||
-        a->n == 0 || a->n > INT32_MAX)
-        return damaged(r, "left_children");
-    SB_TRY(numbers(r, tree, "right_children", a->n, &a->right));
-    SB_TRY(numbers(r, tree, "split_indices", a->n, &a->feature));
-    SB_TRY(numbers(r, tree, "split_conditions", a->n, &a->condition));
-    SB_TRY(numbers(r, tree, "default_left", a->n, &a->default_left));
-    double *type;
-    size_t ntypes;
-    if (!sb_ubj_get(tree, "split_type")) return SB_OK;
-    if (!sb_ubj_numbers(sb_ubj_get(tree, "split_type"), r->arena, &type, &ntypes))
-        return damaged(r, "split_type");
-    for (size_t i = 0; i < ntypes; i++)
-        if (type[i] != 0) return for_worker(r, "model with categorical splits", SB_STR(""));
-    return SB_OK;
-}
-
-static bool is_index(double d, double max) {
-    return d >= 0 && d <= max && d == floor(d);
-}
-
-/* A dart's tree counts with its weight. Its contribution is computed on its own and then scaled
- * (src/gbm/gbtree.cc: Dart::PredictBatchImpl). */
-static float leaf_value(const struct reader *r, float v, size_t tree) {
-    return r->dart ? v * (float)r->weight_drop[tree] : v;
-}
-
-static sb_err read_tree(struct reader *r, const struct sb_ubj *tree, size_t index,
-                        struct sb_forest_ir_tree *out) {
-    struct tree_arrays a = {0};
-    uint64_t width;
-    SB_TRY(param(r, sb_ubj_get(tree, "tree_param"), "size_leaf_vector", &width));
-    if (width > 1) return for_worker(r, "model with vector leaves", SB_STR(""));
-    SB_TRY(tree_arrays(r, tree, &a));
-    struct sb_forest_ir_node *nodes = sb_arena_try_array(r->arena, a.n, sizeof *nodes);
-    double *values = sb_arena_try_array(r->arena, a.n, sizeof *values);
-    if (!nodes || !values) return nomem(r);
-    double last = (double)a.n - 1;
-    for (size_t i = 0; i < a.n; i++) {
-        nodes[i].left = nodes[i].right = -1;
-        if (a.left[i] == -1) {
-            values[i] = (double)leaf_value(r, (float)a.condition[i], index);
-            continue;
-        }
-        if (!is_index(a.left[i], last) || !is_index(a.right[i], last) ||
-            !is_index(a.feature[i], UINT32_MAX))
-            return damaged(r, "child or feature of a node");
-        nodes[i].left = (int32_t)a.left[i];
-        nodes[i].right = (int32_t)a.right[i];
-        nodes[i].feature = (uint32_t)a.feature[i];
-        nodes[i].threshold = (double)(float)a.condition[i];
-        nodes[i].default_left = a.default_left[i] != 0;
-    }
-    *out = (struct sb_forest_ir_tree){.nodes = nodes, .n = (uint32_t)a.n, .values = values};
-    return SB_OK;
-}
-
 /* How many of the trees predict uses: the wrappers stop after the best iteration. */
 static sb_err trees_used(struct reader *r, size_t ntrees, size_t *used) {
     const struct sb_ubj *attributes = sb_ubj_get(r->learner, "attributes");
@@ -217,7 +147,7 @@ static sb_err trees_used(struct reader *r, size_t ntrees, size_t *used) {
     double *indptr;
     size_t n;
     if (sb_ubj_numbers(sb_ubj_get(r->model, "iteration_indptr"), r->arena, &indptr, &n)) {
-        if (round + 1 >= n || !is_index(indptr[round + 1], (double)ntrees))
+        if (round + 1 >= n || !xgboost_is_index(indptr[round + 1], (double)ntrees))
             return damaged(r, "iteration_indptr");
         *used = (size_t)indptr[round + 1];
         return SB_OK;
@@ -227,6 +157,13 @@ static sb_err trees_used(struct reader *r, size_t ntrees, size_t *used) {
     size_t end = (round + 1) * (parallel ? parallel : 1) * r->out->ir.ngroups;
     if (end < ntrees) *used = end;
     return SB_OK;
+}
+
+/* Every leaf has one value, or as many as the model has targets. */
+static sb_err leaf_width(struct reader *r, const struct sb_ubj *tree) {
+    uint64_t width;
+    SB_TRY(param(r, sb_ubj_get(tree, "tree_param"), "size_leaf_vector", &width));
+    return (width ? width : 1) == r->out->ir.width ? SB_OK : damaged(r, "size_leaf_vector");
 }
 
 static sb_err read_trees(struct reader *r) {
@@ -243,10 +180,15 @@ static sb_err read_trees(struct reader *r) {
     ir->trees = sb_arena_try_array(r->arena, trees->n + 1, sizeof *ir->trees);
     if (!ir->trees) return nomem(r);
     ir->ntrees = (uint32_t)used;
+    struct xgboost_trees all = {
+        .ir = ir, .arena = r->arena, .ctx = r->ctx, .width = ir->width, .dart = r->dart};
     const struct sb_ubj *tree = trees->child;
     for (size_t i = 0; i < used; i++, tree = tree->next) {
-        SB_TRY(read_tree(r, tree, i, &ir->trees[i]));
-        if (!is_index(info[i], (double)ir->ngroups - 1)) return damaged(r, "tree_info");
+        if (r->dart) all.weight = (float)r->weight_drop[i];
+        SB_TRY(leaf_width(r, tree));
+        SB_TRY(xgboost_tree_read(&all, tree, &ir->trees[i]));
+        if (!xgboost_is_index(info[i], ir->width > 1 ? 0 : (double)ir->ngroups - 1))
+            return damaged(r, "tree_info");
         ir->trees[i].group = (uint32_t)info[i];
     }
     return SB_OK;
@@ -277,10 +219,9 @@ static sb_err read_booster(struct reader *r) {
 static sb_err read_features(struct reader *r) {
     struct native_meta *m = &r->out->meta;
     const struct sb_ubj *names = sb_ubj_get(r->learner, "feature_names");
-    const struct sb_ubj *types = sb_ubj_get(r->learner, "feature_types");
-    for (const struct sb_ubj *t = types ? types->child : NULL; t; t = t->next)
-        if (t->type == SB_UBJ_STR && sb_str_is(t->s, "c"))
-            return for_worker(r, "model with categorical features", SB_STR(""));
+    const struct sb_ubj *known = sb_ubj_get(sb_ubj_get(r->model, "cats"), "enc");
+    if (known && known->n)
+        return for_worker(r, "model with the categories of its training data", SB_STR(""));
     if (!names || names->n == 0) return SB_OK;
     if (names->type != SB_UBJ_ARRAY || names->n != m->nfeatures) return damaged(r, "feature_names");
     m->features = sb_arena_try_array(r->arena, names->n, sizeof *m->features);
@@ -299,7 +240,7 @@ static sb_err read_version(struct reader *r, const struct sb_ubj *root) {
     if (!sb_ubj_numbers(sb_ubj_get(root, "version"), r->arena, &v, &n) || n != 3)
         return damaged(r, "version");
     for (size_t i = 0; i < 3; i++)
-        if (!is_index(v[i], 10000)) return damaged(r, "version");
+        if (!xgboost_is_index(v[i], 10000)) return damaged(r, "version");
     /* before 1.6 the sigmoid was another one; from 4 on nobody has looked */
     if (v[0] < 1 || (v[0] == 1 && v[1] < 6) || v[0] > 3)
         return for_worker(r, "file of version",
@@ -314,7 +255,7 @@ static sb_err read_labels(struct reader *r) {
     struct native_meta *m = &r->out->meta;
     bool multi = r->objective->post == SB_FOREST_SOFTMAX;
     if (r->objective->post == SB_FOREST_ARGMAX || (multi && r->num_class < 3) ||
-        (!multi && r->num_class > 1))
+        (!multi && r->num_class > 1) || r->num_target > 1)
         return for_worker(r, "classifier with objective", sb_str_of(r->objective->name));
     m->label = NATIVE_INT;
     m->nclasses = multi ? r->num_class : 2;
@@ -327,6 +268,19 @@ static sb_err read_labels(struct reader *r) {
     return SB_OK;
 }
 
+/* Leaves are vectors when a tree serves all targets; the first tree says so. */
+static sb_err read_width(struct reader *r) {
+    struct sb_forest_ir *ir = &r->out->ir;
+    const struct sb_ubj *trees = sb_ubj_get(r->model, "trees");
+    uint64_t width = 0;
+    if (trees && trees->type == SB_UBJ_ARRAY)
+        SB_TRY(param(r, sb_ubj_get(trees->child, "tree_param"), "size_leaf_vector", &width));
+    ir->width = width > 1 ? (uint32_t)width : 1;
+    if (width > 1 && width != ir->ngroups) return damaged(r, "size_leaf_vector");
+    if (width > 1 && r->dart) return for_worker(r, "dart of vector leaves", SB_STR(""));
+    return SB_OK;
+}
+
 static sb_err read_params(struct reader *r) {
     struct native_meta *m = &r->out->meta;
     struct sb_forest_ir *ir = &r->out->ir;
@@ -335,17 +289,21 @@ static sb_err read_params(struct reader *r) {
     SB_TRY(param(r, p, "num_class", &num_class));
     SB_TRY(param(r, p, "num_feature", &num_feature));
     SB_TRY(param(r, p, "num_target", &num_target));
-    if (num_target > 1) return for_worker(r, "model with several targets", SB_STR(""));
-    if (num_class > SB_FOREST_GROUPS_MAX || num_feature > SB_FOREST_FEATURES_MAX)
+    if (num_class > SB_FOREST_GROUPS_MAX || num_feature > SB_FOREST_FEATURES_MAX ||
+        num_target > SB_FOREST_GROUPS_MAX)
         return for_worker(r, "model with too many classes or features", SB_STR(""));
+    if (num_target > 1 && num_class > 1)
+        return for_worker(r, "model with several targets of several classes", SB_STR(""));
     if (num_feature == 0) return damaged(r, "num_feature");
     r->num_class = (uint32_t)num_class;
-    ir->ngroups = num_class > 1 ? r->num_class : 1;
-    ir->width = 1;
+    r->num_target = num_target > 1 ? (uint32_t)num_target : 1;
+    ir->ngroups = num_class > 1 ? r->num_class : r->num_target;
+    ir->input.round32 = true;
     ir->f32 = true;
     ir->compare = SB_FOREST_LT32;
     ir->nfeatures = m->nfeatures = (uint32_t)num_feature;
     ir->post = r->objective->post;
+    SB_TRY(read_width(r));
     return read_base(r, p);
 }
 
@@ -364,27 +322,31 @@ static sb_err read_wrapper(struct reader *r, struct sb_str class_name) {
     return r->wrapper ? SB_OK : for_worker(r, "class", class_name);
 }
 
+static sb_err read_model(struct reader *r, const struct sb_ubj *root, struct sb_str class_name) {
+    struct native_meta *m = &r->out->meta;
+    r->learner = sb_ubj_get(root, "learner");
+    if (!r->learner) return damaged(r, "no learner");
+    m->library = SB_STR("xgboost");
+    SB_TRY(read_version(r, root));
+    SB_TRY(read_wrapper(r, class_name));
+    SB_TRY(read_objective(r));
+    SB_TRY(read_booster(r));
+    SB_TRY(read_params(r));
+    SB_TRY(read_features(r));
+    m->allow_nan = true;
+    /* a DMatrix refuses infinity; the wrappers' in-place prediction does not look */
+    m->allow_inf = r->wrapper != NULL;
+    m->f32 = true;
+    m->answer = NATIVE_VALUE;
+    if (r->wrapper && r->wrapper->classifier) SB_TRY(read_labels(r));
+    return read_trees(r);
+}
+
 sb_err native_xgboost_read(struct native_job *j, struct sb_str file, struct sb_str class_name) {
-    struct native_spec *out = j->out;
-    struct reader r = {.out = out, .arena = j->arena, .ctx = j->ctx};
+    struct reader r = {.out = j->out, .arena = j->arena, .ctx = j->ctx};
     const struct sb_ubj *root = NULL;
     SB_TRY(xgboost_document(&root, file, j->arena, j->ctx));
-    r.learner = sb_ubj_get(root, "learner");
-    if (!r.learner) return damaged(&r, "no learner");
-    out->meta.library = SB_STR("xgboost");
-    SB_TRY(read_version(&r, root));
-    SB_TRY(read_wrapper(&r, class_name));
-    SB_TRY(read_objective(&r));
-    SB_TRY(read_booster(&r));
-    SB_TRY(read_params(&r));
-    SB_TRY(read_features(&r));
-    out->meta.allow_nan = true;
-    /* a DMatrix refuses infinity; the wrappers' in-place prediction does not look */
-    out->meta.allow_inf = r.wrapper != NULL;
-    out->meta.f32 = true;
-    out->meta.answer = NATIVE_VALUE;
-    if (r.wrapper && r.wrapper->classifier) SB_TRY(read_labels(&r));
-    return read_trees(&r);
+    return read_model(&r, root, class_name);
 }
 
 sb_err native_xgboost_format(struct native_job *j, const struct sb_mlmodel *m, struct sb_str file) {
@@ -395,15 +357,54 @@ sb_err native_xgboost_format(struct native_job *j, const struct sb_mlmodel *m, s
     return native_xgboost_read(j, file, class_name);
 }
 
-#define XGBOOST(of, class, what)                                                                   \
-    { .module = of, .name = class, .formats = "ubj, json, xgb", .output = what }
+/* ---- pickled: the document is the Booster's state, {"Config": ..., "Model": ...} ---- */
+
+/* What counts as missing besides NaN. */
+static sb_err read_missing(struct reader *r, const struct sb_pv *obj) {
+    struct sb_forest_input *in = &r->out->ir.input;
+    const struct sb_pv *v = sb_pv_get(obj, "missing");
+    if (!v || v->type == SB_PV_NONE) return SB_OK;
+    if (!sb_pv_to_double(v, &in->missing)) return damaged(r, "missing");
+    in->has_missing = !isnan(in->missing);
+    in->missing = in->has_missing ? (double)(float)in->missing : 0;
+    return SB_OK;
+}
+
+static sb_err read_object(struct native_job *j, const struct native_reader *me,
+                          const struct sb_pv *obj) {
+    struct reader r = {.out = j->out, .arena = j->arena, .ctx = j->ctx};
+    const struct sb_pv *booster = sb_pv_get(obj, "_Booster");
+    const struct sb_pv *handle = sb_pv_get(booster, "handle");
+    const struct sb_ubj *root = NULL;
+    if (!sb_pv_is_class(booster, "xgboost.core", "Booster") || !handle ||
+        handle->type != SB_PV_BYTES)
+        return native_for_worker(j, "%s without a model (not fitted?)", me->name);
+    /* before 1.6 labels were encoded by the estimator */
+    const struct sb_pv *encoder = sb_pv_get(obj, "_le");
+    if (encoder && encoder->type != SB_PV_NONE)
+        return native_for_worker(j, "%s with a label encoder", me->name);
+    SB_TRY(xgboost_document(&root, handle->s, j->arena, j->ctx));
+    const struct sb_ubj *model = sb_ubj_get(root, "Model");
+    SB_TRY(read_model(&r, model ? model : root, j->out->meta.class_name));
+    return read_missing(&r, obj);
+}
+
+#define XGBOOST(class, what)                                                                       \
+    {                                                                                              \
+        .module = "xgboost.sklearn", .name = class, .formats = "ubj, json, xgb, " NATIVE_PICKLES,  \
+        .output = what, .read = read_object                                                        \
+    }
 static const struct native_reader readers[] = {
-    XGBOOST("xgboost.core", "Booster", "the objective's output"),
-    XGBOOST("xgboost.sklearn", "XGBClassifier", "label, probabilities"),
-    XGBOOST("xgboost.sklearn", "XGBRFClassifier", "label, probabilities"),
-    XGBOOST("xgboost.sklearn", "XGBRegressor", "value"),
-    XGBOOST("xgboost.sklearn", "XGBRFRegressor", "value"),
-    XGBOOST("xgboost.sklearn", "XGBRanker", "value"),
+    {.module = "xgboost.core",
+     .name = "Booster",
+     .formats = "ubj, json, xgb",
+     .output = "the objective's output"},
+    XGBOOST("XGBClassifier", "label, probabilities"),
+    XGBOOST("XGBRFClassifier", "label, probabilities"),
+    XGBOOST("XGBRegressor", "value"),
+    XGBOOST("XGBRFRegressor", "value"),
+    XGBOOST("XGBRanker", "value"),
     {0},
 };
-const struct native_family native_xgboost_family = {readers, NULL};
+static const struct sb_pickle_class parts[] = {{"xgboost.core", "Booster"}, {0}};
+const struct native_family native_xgboost_family = {readers, parts};

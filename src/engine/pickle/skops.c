@@ -257,12 +257,15 @@ static sb_err load_slice(struct skops *s, const struct sb_json *n, int depth, st
         const struct sb_json *part = sb_json_get(content, parts[i]);
         struct sb_pv *item = NULL;
         SB_TRY(make(s, n, SB_PV_NONE, &item));
-        if (!part ||
-            (part->type != SB_JSON_NULL && !(part->type == SB_JSON_NUMBER && part->is_int)))
+        if (!part || (part->type != SB_JSON_NULL && part->type != SB_JSON_STRING &&
+                      !(part->type == SB_JSON_NUMBER && part->is_int)))
             return bad(s, n, "slice");
         if (part->type == SB_JSON_NUMBER) {
             item->type = SB_PV_INT;
             item->i = part->i;
+        } else if (part->type == SB_JSON_STRING) {
+            item->type = SB_PV_STR;
+            item->s = part->s;
         }
         if (!sb_pv_seq_push(s->arena, &args->seq, item)) return nomem(s);
     }

@@ -184,7 +184,7 @@ enum sb_exit sb_backup_run(struct sb_cli *cli) {
     int64_t rate = in_use(cli) ? RATE_IN_USE : 0, began = sb_mono_ns();
     if (!sb_cli_number(cli, "rate", 0, RATE_MAX, &rate)) return SB_EXIT_USAGE;
     if (sb_cli_option(cli, "verify")) return verify(cli);
-    sb_process_be_idle();
+    sb_process_go_last();
     sb_process_host_name(node, sizeof node);
     struct sb_backup_opts o = {.data = cli->config.data,
                                .path = cli->words[0],

@@ -68,10 +68,10 @@ void sb_process_raise_fd_limit(void) {
     setrlimit(RLIMIT_NOFILE, &l);
 }
 
-void sb_process_be_idle(void) {
-    enum { WHO_PROCESS = 1, CLASS_IDLE = 3, CLASS_SHIFT = 13 }; /* linux/ioprio.h */
-    setpriority(PRIO_PROCESS, 0, 19);
-    syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT);
+void sb_process_go_last(void) {
+    enum { WHO_PROCESS = 1, BEST_EFFORT = 2, CLASS_SHIFT = 13, LAST = 7 }; /* linux/ioprio.h */
+    setpriority(PRIO_PROCESS, 0, 10);
+    syscall(SYS_ioprio_set, WHO_PROCESS, 0, BEST_EFFORT << CLASS_SHIFT | LAST);
 }
 
 bool sb_process_is_terminal(int fd) {

@@ -23,9 +23,9 @@ bool sb_process_be_child(const char *name, int64_t parent);
 /* As many open files as the system lets this process have. */
 void sb_process_raise_fd_limit(void);
 
-/* From now on this process yields to all others: lowest CPU priority, disk only when it is idle
- * (where the disk's scheduler knows priorities). */
-void sb_process_be_idle(void);
+/* From now on others go first: a tenth of their CPU time when there is not enough, last in the
+ * disk's queue (where its scheduler knows priorities). It still gets on when they never rest. */
+void sb_process_go_last(void);
 /* Whether a file descriptor is a terminal, that is, whether a person reads along. */
 bool sb_process_is_terminal(int fd);
 

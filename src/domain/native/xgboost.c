@@ -58,7 +58,7 @@ struct reader {
     uint32_t num_class; /* as stored: 0 when not multi-class */
     uint32_t num_target;
     bool dart;
-    float base0; /* margin of the first group */
+    bool old_dart; /* as stored before 3.3 */
     double *weight_drop;
     size_t nweights;
 };
@@ -129,7 +129,6 @@ static sb_err read_base(struct reader *r, const struct sb_ubj *param) {
     }
     if (n != 1 && n != ir->ngroups) return damaged(r, "base_score");
     for (; n < ir->ngroups; n++) base[n] = base[0];
-    r->base0 = (float)base[0];
     ir->base = base;
     return SB_OK;
 }
@@ -180,15 +179,20 @@ static sb_err read_trees(struct reader *r) {
     ir->trees = sb_arena_try_array(r->arena, trees->n + 1, sizeof *ir->trees);
     if (!ir->trees) return nomem(r);
     ir->ntrees = (uint32_t)used;
-    struct xgboost_trees all = {
-        .ir = ir, .arena = r->arena, .ctx = r->ctx, .width = ir->width, .dart = r->dart};
+    struct xgboost_trees all = {.ir = ir,
+                                .arena = r->arena,
+                                .ctx = r->ctx,
+                                .width = ir->width,
+                                .dart = r->dart,
+                                .in_place = r->wrapper && r->old_dart};
     const struct sb_ubj *tree = trees->child;
     for (size_t i = 0; i < used; i++, tree = tree->next) {
-        if (r->dart) all.weight = (float)r->weight_drop[i];
-        SB_TRY(leaf_width(r, tree));
-        SB_TRY(xgboost_tree_read(&all, tree, &ir->trees[i]));
         if (!xgboost_is_index(info[i], ir->width > 1 ? 0 : (double)ir->ngroups - 1))
             return damaged(r, "tree_info");
+        if (r->dart) all.weight = (float)r->weight_drop[i];
+        all.base = (float)ir->base[(size_t)info[i]];
+        SB_TRY(leaf_width(r, tree));
+        SB_TRY(xgboost_tree_read(&all, tree, &ir->trees[i]));
         ir->trees[i].group = (uint32_t)info[i];
     }
     return SB_OK;
@@ -210,6 +214,7 @@ static sb_err read_booster(struct reader *r) {
     const struct sb_ubj *weights = sb_ubj_get(r->model, "weight_drop");
     if (!weights) weights = sb_ubj_get(r->booster, "weight_drop");
     r->dart = weights && weights->n;
+    r->old_dart = holder != r->booster;
     if (!r->dart) return sb_str_is(name, "dart") ? damaged(r, "weight_drop") : SB_OK;
     return sb_ubj_numbers(weights, r->arena, &r->weight_drop, &r->nweights)
                ? SB_OK

@@ -21,8 +21,12 @@ struct xgboost_trees {
     struct sb_arena *arena;
     struct sb_errctx *ctx;
     uint32_t width; /* of a leaf */
+    /* Of the tree that is read next: */
     bool dart;
-    float weight; /* dart: of the tree that is read next */
+    float weight;  /* dart */
+    bool in_place; /* dart: predicted in place by a version that adds base first, then takes it off
+                    */
+    float base;
 };
 
 /* Nodes and leaves. Errors carry the byte where the tree begins. */

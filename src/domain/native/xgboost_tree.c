@@ -73,9 +73,11 @@ static sb_err inner_node(struct xgboost_trees *t, const struct sb_ubj *tree,
 /* ---- leaves ---- */
 
 /* A dart's tree counts with its weight. Its contribution is computed on its own and then scaled
- * (src/gbm/gbtree.cc: Dart::PredictBatchImpl). */
+ * (src/gbm/gbtree.cc, Dart::PredictBatchImpl and InplacePredict). */
 static double scaled(const struct xgboost_trees *t, double v) {
-    return t->dart ? (double)((float)v * t->weight) : (double)(float)v;
+    float f = (float)v;
+    if (t->dart && t->in_place) f = (t->base + f) - t->base;
+    return (double)(t->dart ? f * t->weight : f);
 }
 
 static sb_err leaf_vectors(struct xgboost_trees *t, const struct sb_ubj *tree,

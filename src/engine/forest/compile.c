@@ -253,15 +253,6 @@ static sb_err check_shape(const struct sb_forest_ir *ir, struct sb_errctx *ctx, 
     return SB_OK;
 }
 
-bool sb_forest_ir_wide(const struct sb_forest_ir *ir) {
-    if (ir->compare == SB_FOREST_LE64) return true;
-    for (uint32_t t = 0; t < ir->ntrees; t++)
-        for (uint32_t i = 0; i < ir->trees[t].n; i++)
-            if (!is_leaf(&ir->trees[t].nodes[i]) && ir->trees[t].nodes[i].test != SB_FOREST_ORDER)
-                return true;
-    return false;
-}
-
 sb_err sb_forest_compile(struct sb_image_writer *w, const struct sb_forest_ir *ir,
                          struct sb_errctx *ctx) {
     uint32_t largest = 1;
@@ -286,41 +277,4 @@ sb_err sb_forest_compile(struct sb_image_writer *w, const struct sb_forest_ir *i
     sb_free(c.set_first);
     if (err) return sb_fail(ctx, err, "model image: %s", sb_err_text(err));
     return SB_OK;
-}
-
-static bool in_set(const struct sb_forest_ir_set *s, double x) {
-    if (!(x >= 0 && x < 32.0 * s->n)) return false;
-    uint32_t category = (uint32_t)x;
-    return s->words[category / 32] >> category % 32 & 1;
-}
-
-static bool goes_left(const struct sb_forest_ir *ir, const struct sb_forest_ir_node *n, double x) {
-    if (isnan(x)) return n->default_left;
-    if (n->test == SB_FOREST_SET_LEFT) return in_set(&ir->sets[n->set], x);
-    if (n->test == SB_FOREST_SET_RIGHT) return !in_set(&ir->sets[n->set], x);
-    if (ir->compare == SB_FOREST_LT32) return (float)x < (float)n->threshold;
-    return x <= n->threshold;
-}
-
-void sb_forest_ir_sum(const struct sb_forest_ir *ir, const void *x, double *sums) {
-    const bool wide = sb_forest_ir_wide(ir);
-    for (uint32_t g = 0; g < ir->ngroups; g++) sums[g] = ir->base[g];
-    for (uint32_t t = 0; t < ir->ntrees; t++) {
-        const struct sb_forest_ir_tree *tree = &ir->trees[t];
-        uint32_t at = 0;
-        while (!is_leaf(&tree->nodes[at])) {
-            const struct sb_forest_ir_node *n = &tree->nodes[at];
-            double v =
-                wide ? ((const double *)x)[n->feature] : (double)((const float *)x)[n->feature];
-            at = (uint32_t)(goes_left(ir, n, v) ? n->left : n->right);
-        }
-        for (uint32_t k = 0; k < ir->width; k++) {
-            double *sum = &sums[ir->width > 1 ? k : tree->group];
-            double v = tree->values[(size_t)at * ir->width + k];
-            if (ir->f32)
-                *sum = (double)((float)*sum + (float)v);
-            else
-                *sum += v;
-        }
-    }
 }

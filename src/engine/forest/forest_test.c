@@ -389,7 +389,7 @@ static void golden_ir_2(struct sb_forest_ir *ir) {
         LEAF};
     static const double values[] = {0, 0, 1, 2, 4}, base[1] = {0.5};
     static const uint32_t few[] = {1U << 3}, many[] = {1U << 0 | 1U << 31, 1U << 1};
-    static const struct sb_forest_ir_set sets[] = {{few, 1}, {many, 2}};
+    static struct sb_forest_ir_set sets[] = {{few, 1}, {many, 2}};
     static const uint8_t rules[2] = {SB_FOREST_FRACTION_IS_0, SB_FOREST_ZERO_MISSING};
     static struct sb_forest_ir_tree tree = {.nodes = a, .n = 5, .values = values};
     *ir = (struct sb_forest_ir){

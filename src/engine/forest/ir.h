@@ -55,8 +55,8 @@ struct sb_forest_ir {
     uint32_t nfeatures;
     uint32_t ntrees;
     struct sb_forest_ir_tree *trees;
-    const struct sb_forest_ir_set *sets;
-    uint32_t nsets;
+    struct sb_forest_ir_set *sets;
+    uint32_t nsets, sets_cap;
     enum sb_forest_compare compare;
     bool f32;           /* values and sums are float, else double */
     uint32_t width;     /* values per leaf: width sums, or 1 value for the tree's group */
@@ -78,6 +78,11 @@ SB_MUST_CHECK sb_err sb_forest_compile(struct sb_image_writer *w, const struct s
  * sb_forest_sum takes them (float, or double when the ensemble compiles to wide nodes) -> ngroups
  * sums, before divisor and transform. Sound only for an ensemble that compiled. */
 void sb_forest_ir_sum(const struct sb_forest_ir *ir, const void *x, double *sums);
+
+/* Adds n sets, to be filled by the caller, who does not keep the pointer: a later one moves them.
+ * NULL when the arena is over its maximum. */
+struct sb_forest_ir_set *sb_forest_ir_sets_add(struct sb_forest_ir *ir, struct sb_arena *arena,
+                                               size_t n);
 
 /* Whether nodes need the wide layout: thresholds of 64 bits, or categories. */
 bool sb_forest_ir_wide(const struct sb_forest_ir *ir);

@@ -17,9 +17,9 @@ def registry():
 @pytest.fixture(scope="session")
 def real(registry, tmp_path_factory):
     """A real `mlflow server` that opens a copy of the database our server wrote."""
-    from replay import Replay
+    from script_registry import Script
     folder = tmp_path_factory.mktemp("real")
-    Replay(registry, "seed").run()
+    Script(registry, "seed").run()
     registry.copy_database(folder / "mlflow.db")
     s = Real(folder).launch()
     try:

@@ -44,6 +44,8 @@ class Answer:
 class Server:
     """A process that listens; `call` keeps one connection."""
 
+    patience = 20  # seconds to end in
+
     def __init__(self, folder=None):
         self.temp = None if folder else tempfile.TemporaryDirectory(prefix="clients-")
         self.folder = pathlib.Path(folder or self.temp.name)
@@ -87,6 +89,12 @@ class Server:
                 if attempt:
                     raise
 
+    def copy_database(self, to):
+        """A consistent copy while the server runs (its newest pages may be in the WAL)."""
+        with contextlib.closing(sqlite3.connect(self.folder / "mlflow.db")) as a, \
+                contextlib.closing(sqlite3.connect(to)) as b:
+            a.backup(b)
+
     def stop(self):
         """SIGTERM; the exit status. The real server's children are in its process group."""
         if self.connection:
@@ -98,7 +106,7 @@ class Server:
         if status is None:
             os.killpg(self.process.pid, signal.SIGTERM)
             try:
-                status = self.process.wait(20)
+                status = self.process.wait(self.patience)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 status = self.process.wait(20)
@@ -142,15 +150,11 @@ class Ours(Server):
                 pss = int(line.split()[1]) << 10
         return rss, pss
 
-    def copy_database(self, to):
-        """A consistent copy while the server runs (its newest pages may be in the WAL)."""
-        with contextlib.closing(sqlite3.connect(self.folder / "mlflow.db")) as a, \
-                contextlib.closing(sqlite3.connect(to)) as b:
-            a.backup(b)
-
 
 class Real(Server):
     """mlflow server 3.17.2 with one worker. Starting takes most of a minute: `launch`, then `wait`."""
+
+    patience = 2
 
     def launch(self):
         self.spawn([PYTHON, "-m", "mlflow", "server", "--backend-store-uri",

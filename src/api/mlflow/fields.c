@@ -28,7 +28,7 @@ static const char *python_type(const struct sb_json *v) {
     return "object";
 }
 
-static sb_err wrong_type(struct call *c, const char *name, const struct sb_json *v) {
+sb_err call_wrong_type(struct call *c, const char *name, const struct sb_json *v) {
     struct sb_buf text;
     sb_buf_init(&text, 1 << 16);
     sb_json_add_tree(&text, v);
@@ -108,7 +108,7 @@ static sb_err read_json_value(struct call *c, const struct field *f, const struc
     case F_STRS: ok = strings_of(c, v, out); break;
     case F_OBJECTS: ok = objects_of(v, out); break;
     }
-    if (!ok) return wrong_type(c, f->name, v);
+    if (!ok) return call_wrong_type(c, f->name, v);
     out->has = true;
     return SB_OK;
 }
@@ -290,7 +290,7 @@ sb_err member_str(struct call *c, const struct sb_json *o, const char *path, con
     *out = (struct sb_str){0};
     if (!v || v->type == SB_JSON_NULL) return SB_OK;
     if (v->type != SB_JSON_STRING)
-        return wrong_type(c, sb_arena_printf(&c->arena, "%s.%s", path, key), v);
+        return call_wrong_type(c, sb_arena_printf(&c->arena, "%s.%s", path, key), v);
     *out = v->s.p ? v->s : SB_STR("");
     return SB_OK;
 }
@@ -300,7 +300,7 @@ sb_err member_int(struct call *c, const struct sb_json *o, const char *path, con
     const struct sb_json *v = sb_json_get(o, key);
     *out = 0;
     if (!v || v->type == SB_JSON_NULL || json_int(v, out)) return SB_OK;
-    return wrong_type(c, sb_arena_printf(&c->arena, "%s.%s", path, key), v);
+    return call_wrong_type(c, sb_arena_printf(&c->arena, "%s.%s", path, key), v);
 }
 
 sb_err arg_tags(struct call *c, const char *name, struct sb_tags *out) {
@@ -334,7 +334,7 @@ void arg_search(const struct call *c, struct sb_search *out) {
 sb_err check_max(struct call *c, int64_t max) {
     const struct value *v = arg(c, "max_results");
     if (!v->has || v->i <= max) return SB_OK;
-    return wrong_type(c, "max_results", v->json);
+    return call_wrong_type(c, "max_results", v->json);
 }
 
 sb_err arg_view(struct call *c, const char *name, enum sb_view *out) {
@@ -348,5 +348,5 @@ sb_err arg_view(struct call *c, const char *name, enum sb_view *out) {
         if (sb_str_is(v->s, names[i]) || (sb_str_to_i64(v->s, &number) && number == i + 1))
             return *out = (enum sb_view)i, SB_OK;
     }
-    return wrong_type(c, name, v->json);
+    return call_wrong_type(c, name, v->json);
 }

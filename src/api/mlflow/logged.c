@@ -37,8 +37,7 @@ RPC(logged_model_finalize, WRITES, {"model_id", F_STR, F_PATH},
     if (!sb_logged_model_status_parse(v->s, &status)) {
         if (!sb_str_to_i64(v->s, &number) || number < SB_LOGGED_MODEL_PENDING ||
             number > SB_LOGGED_MODEL_UPLOAD_FAILED)
-            return call_fail(c, SB_MLFLOW_INVALID_PARAMETER_VALUE, "Invalid model status: '%.*s'",
-                             SB_ARG(v->s));
+            return call_wrong_type(c, "status", v->json);
         status = (enum sb_logged_model_status)number;
     }
     struct sb_logged_model m;

@@ -96,6 +96,8 @@ SB_MUST_CHECK sb_err call_parse_object(struct call *c, const struct sb_json *arg
 /* Records the answer's error. */
 sb_err call_fail(struct call *c, enum sb_mlflow_error code, const char *fmt, ...) SB_PRINTF(3, 4);
 sb_err call_missing(struct call *c, const char *name);
+/* "Invalid value V for parameter ...": v is what came. */
+sb_err call_wrong_type(struct call *c, const char *name, const struct sb_json *v);
 /* A failure of anything but the registry: code and text from the class. */
 sb_err call_fail_ctx(struct call *c, sb_err err);
 enum sb_mlflow_error error_of(sb_err err);

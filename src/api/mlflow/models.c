@@ -120,10 +120,10 @@ RPC(version_create, WRITES, NAME, {"source", F_STR, F_REQUIRED}, {"run_id", F_ST
     struct sb_version_new in = {
         .name = arg_str(c, "name"),
         .source = arg_str(c, "source"),
-        .run_id = or_empty(c, "run_id"),
+        .run_id = arg_str(c, "run_id"),
         .run_link = or_empty(c, "run_link"),
         .description = or_empty(c, "description"),
-        .model_id = arg_text(c, "model_id"),
+        .model_id = arg_str(c, "model_id"),
     };
     struct sb_model_version v;
     SB_TRY(arg_tags(c, "tags", &in.tags));

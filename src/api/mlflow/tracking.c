@@ -135,8 +135,7 @@ static sb_err run_status(struct call *c, enum sb_run_status *out) {
     if (!v->has || sb_run_status_parse(v->s, out)) return SB_OK;
     if (sb_str_to_i64(v->s, &number) && number >= SB_RUN_RUNNING && number <= SB_RUN_KILLED)
         return *out = (enum sb_run_status)number, SB_OK;
-    return call_fail(c, SB_MLFLOW_INVALID_PARAMETER_VALUE, "Invalid run status: '%.*s'",
-                     SB_ARG(v->s));
+    return call_wrong_type(c, "status", v->json);
 }
 
 RPC(run_update, WRITES, {"run_id", F_STR, F_REQUIRED}, {"run_uuid", F_STR, 0},
@@ -389,9 +388,13 @@ RPC(model_record, WRITES, {"run_id", F_STR, F_REQUIRED}, {"model_json", F_STR, F
         return call_fail(c, SB_MLFLOW_INVALID_PARAMETER_VALUE,
                          "Malformed model info. \n %.*s \n is not a valid JSON.",
                          (int)(text.n > 1000 ? 1000 : text.n), text.p);
+    const char *missing = "";
     for (size_t i = 0; i < SB_COUNT(needed); i++)
         if (!sb_json_get(model, needed[i]))
-            return call_fail(c, SB_MLFLOW_INVALID_PARAMETER_VALUE,
-                             "Model json is missing mandatory fields: {'%s'}", needed[i]);
+            missing =
+                sb_arena_printf(&c->arena, "%s%s'%s'", missing, *missing ? ", " : "", needed[i]);
+    if (*missing)
+        return call_fail(c, SB_MLFLOW_INVALID_PARAMETER_VALUE,
+                         "Model json is missing mandatory fields: {%s}", missing);
     return sb_registry_run_model_record(&c->reg, arg_str(c, "run_id"), text);
 }

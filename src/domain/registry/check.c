@@ -89,9 +89,9 @@ sb_err sb_check_metric(struct sb_registry_call *c, const struct sb_metric *m, co
     if (m->timestamp < 0)
         return sb_call_invalid(c,
                                "Invalid value %lld for parameter '%s' supplied: metric '%.*s' "
-                               "(value=%g). Timestamp must be a nonnegative long (64-bit integer) ",
+                               "(value=%s). Timestamp must be a nonnegative long (64-bit integer) ",
                                (long long)m->timestamp, below(c->arena, path, "timestamp"),
-                               SB_ARG(m->key), m->value);
+                               SB_ARG(m->key), sb_text_repr_double(c->arena, m->value));
     return sb_check_length(c, "Metric name", MAX_KEY, m->key);
 }
 
@@ -149,10 +149,10 @@ sb_err sb_check_logged_model_name(struct sb_registry_call *c, struct sb_str name
         if (name.p[i] == '\0' || strchr("/:.%\"'", name.p[i])) bad = true;
     if (bad)
         return sb_call_invalid(c,
-                               "Invalid model name (%.*s) provided. Model name must be a non-empty "
+                               "Invalid model name (%s) provided. Model name must be a non-empty "
                                "string and cannot contain the following characters: ('/', ':', "
                                "'.', '%%', '\"', \"'\")",
-                               SB_ARG(name));
+                               sb_text_repr(c->arena, name));
     return sb_check_length(c, "name", MAX_LOCATION, name);
 }
 

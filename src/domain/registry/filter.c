@@ -278,7 +278,9 @@ static unsigned allowed_ops(const struct scanner *s, const struct name *n) {
     switch (n->entity) {
     case SB_ENTITY_METRIC: return NUMBER_OPS;
     case SB_ENTITY_PARAM:
-    case SB_ENTITY_TAG: return STRING_OPS | (s->table->null_tests ? NULL_OPS : 0);
+    case SB_ENTITY_TAG:
+        return STRING_OPS | (s->table->null_tests ? NULL_OPS : 0) |
+               (s->table->lists ? LIST_OPS : 0);
     default: break;
     }
     unsigned list = n->attribute->list ? LIST_OPS : 0;
@@ -382,12 +384,12 @@ static const char *list_attributes(const struct scanner *s) {
 }
 
 static sb_err read_list(struct scanner *s, const struct name *n, struct sb_filter_clause *out) {
-    if (n->attribute == NULL)
+    if (!n->attribute && !s->table->lists)
         return sb_call_invalid(s->c,
                                "Expected a quoted string value for %s (e.g. 'my-value'). Got "
                                "value (",
                                n->entity == SB_ENTITY_TAG ? "tag" : "parameter");
-    if (!n->attribute->list)
+    if (n->attribute && !n->attribute->list)
         return sb_call_invalid(s->c,
                                "Only [%s] attributes support comparison with a list of quoted "
                                "string values.",

@@ -144,6 +144,7 @@ struct sb_filter_table {
     const char *rows[SB_ENTITY_COUNT];
     const char *value[SB_ENTITY_COUNT]; /* the column compared */
     bool null_tests;                    /* IS [NOT] NULL of tags and params */
+    bool lists;                         /* IN and NOT IN of tags and params */
     const char *valid;                  /* a sentence with the entity words, for messages */
 };
 extern const struct sb_filter_table sb_filter_tables[SB_FOR_COUNT];

@@ -121,6 +121,7 @@ const struct sb_filter_table sb_filter_tables[SB_FOR_COUNT] = {
             .value = {[SB_ENTITY_METRIC] = "x.metric_value",
                       [SB_ENTITY_PARAM] = "x.param_value",
                       [SB_ENTITY_TAG] = "x.tag_value"},
+            .lists = true,
             .valid = "Expected one of ['attributes', 'metrics', 'params', 'tags']",
         },
     [SB_FOR_MODELS] =

@@ -13,7 +13,7 @@ void sb_logged_read(struct sb_tx *tx, struct sb_sql_stmt *st, struct sb_logged_m
         .artifact_uri = sb_tx_text(tx, st, 3),
         .creation_time = sb_sql_col_int(st, 4),
         .last_updated_time = sb_sql_col_int(st, 5),
-        .status = known ? (enum sb_logged_model_status)status : SB_LOGGED_MODEL_PENDING,
+        .status = known ? (enum sb_logged_model_status)status : SB_LOGGED_MODEL_UNSPECIFIED,
         .deleted = sb_str_is(sb_sql_col_text(st, 7), "deleted"),
         .model_type = sb_tx_text(tx, st, 8),
         .source_run_id = sb_tx_text(tx, st, 9),

@@ -7,13 +7,14 @@
 #include "domain/registry/tracking_int.h"
 
 static const char *const status_names[] = {
+    [SB_LOGGED_MODEL_UNSPECIFIED] = "LOGGED_MODEL_STATUS_UNSPECIFIED",
     [SB_LOGGED_MODEL_PENDING] = "LOGGED_MODEL_PENDING",
     [SB_LOGGED_MODEL_READY] = "LOGGED_MODEL_READY",
     [SB_LOGGED_MODEL_UPLOAD_FAILED] = "LOGGED_MODEL_UPLOAD_FAILED",
 };
 
 const char *sb_logged_model_status_name(enum sb_logged_model_status s) {
-    SB_ASSERT(s >= SB_LOGGED_MODEL_PENDING && s <= SB_LOGGED_MODEL_UPLOAD_FAILED);
+    SB_ASSERT(s >= SB_LOGGED_MODEL_UNSPECIFIED && s <= SB_LOGGED_MODEL_UPLOAD_FAILED);
     return status_names[s];
 }
 

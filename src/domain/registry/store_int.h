@@ -71,6 +71,9 @@ size_t sb_text_length(struct sb_str s);
 struct sb_str sb_text_cut(struct sb_str s, size_t n);
 /* "text" as JSON, for messages. */
 const char *sb_text_json(struct sb_arena *a, struct sb_str s);
+/* As Python's repr shows them, for messages: 'text', "it's"; 1.0, nan. */
+const char *sb_text_repr(struct sb_arena *a, struct sb_str s);
+const char *sb_text_repr_double(struct sb_arena *a, double v);
 /* root/part/part..., no doubled slash. */
 struct sb_str sb_text_join(struct sb_arena *a, struct sb_str root, const char *const *parts,
                            size_t n);

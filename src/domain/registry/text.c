@@ -1,4 +1,6 @@
 /* Text helpers: lengths as Python counts them, ids, made-up names, page tokens. */
+#include <math.h>
+
 #include "base/random.h"
 #include "codec/hex.h"
 #include "codec/json.h"
@@ -27,6 +29,33 @@ const char *sb_text_json(struct sb_arena *a, struct sb_str s) {
     sb_buf_init(&b, 1 << 20);
     sb_json_add_string(&b, sb_str_sub(s, 0, 4096));
     const char *text = sb_arena_printf(a, "%s", sb_buf_cstr(&b));
+    sb_buf_fini(&b);
+    return text;
+}
+
+const char *sb_text_repr(struct sb_arena *a, struct sb_str s) {
+    struct sb_buf b;
+    char quote = sb_str_find(s, '\'') >= 0 && sb_str_find(s, '"') < 0 ? '"' : '\'';
+    sb_buf_init(&b, 1 << 20);
+    sb_buf_addc(&b, quote);
+    for (size_t i = 0; i < s.n && i < 4096; i++) {
+        if (s.p[i] == quote || s.p[i] == '\\') sb_buf_addc(&b, '\\');
+        sb_buf_addc(&b, s.p[i]);
+    }
+    sb_buf_addc(&b, quote);
+    const char *text = sb_arena_printf(a, "%s", sb_buf_cstr(&b));
+    sb_buf_fini(&b);
+    return text;
+}
+
+const char *sb_text_repr_double(struct sb_arena *a, double v) {
+    if (isnan(v)) return "nan";
+    if (isinf(v)) return v < 0 ? "-inf" : "inf";
+    struct sb_buf b;
+    sb_buf_init(&b, 64);
+    sb_json_add_double(&b, v);
+    const char *text = sb_buf_cstr(&b);
+    text = sb_arena_printf(a, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
     sb_buf_fini(&b);
     return text;
 }

@@ -194,7 +194,9 @@ SB_MUST_CHECK sb_err sb_registry_dataset_search(struct sb_registry_call *c,
 /* ---- logged models (MLflow 3) ---- */
 
 enum sb_logged_model_status {
-    SB_LOGGED_MODEL_PENDING = 1, /* stored numbers; names LOGGED_MODEL_PENDING ... on the wire */
+    /* stored numbers; names LOGGED_MODEL_PENDING ... on the wire */
+    SB_LOGGED_MODEL_UNSPECIFIED, /* what a real server stores for a status it does not know */
+    SB_LOGGED_MODEL_PENDING,
     SB_LOGGED_MODEL_READY,
     SB_LOGGED_MODEL_UPLOAD_FAILED,
 };

@@ -1,6 +1,6 @@
 /* Arguments and variables: from the query's text or the request's JSON to the members that a call
  * of the API takes, in snake_case. */
-#include "api/mlflow_ui/gql_int.h"
+#include "api/mlflow_ui/gql.h"
 
 enum { VARIABLES_MAX = 8 * sizeof(unsigned long) };
 
@@ -301,13 +301,14 @@ static sb_err read_echo(struct gql_plan *p, const struct sb_graphql_value *v,
 }
 
 sb_err gql_args_read(struct gql_plan *p, const struct gql_type *parent, const struct gql_field *f,
-                     const struct sb_graphql_value *args, struct sb_json **out) {
+                     const struct sb_graphql_selection *s, struct sb_json **out) {
     const char *name = f->source == GQL_ECHO ? "inputString" : "input";
+    const struct sb_graphql_value *args = s->args;
     *out = NULL;
     for (const struct sb_graphql_value *a = args; a; a = a->next) {
         if (!sb_str_is(a->name, name))
-            return gql_fail(p, "Unknown argument '%.*s' on field '%s.%s'.", SB_ARG(a->name),
-                            parent->name, f->name);
+            return gql_fail(p, "Unknown argument '%.*s' on field '%s.%.*s'.", SB_ARG(a->name),
+                            parent->name, SB_ARG(s->name));
         if (a != args) return gql_fail(p, "There can be only one argument named '%s'.", name);
     }
     if (!args) return SB_OK;

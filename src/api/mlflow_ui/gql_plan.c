@@ -3,7 +3,7 @@
  * aliases and root fields have MLflow's limits, and fragments count where they are used. */
 #include <stdarg.h>
 
-#include "api/mlflow_ui/gql_int.h"
+#include "api/mlflow_ui/gql.h"
 
 sb_err gql_fail(struct gql_plan *p, const char *fmt, ...) {
     struct sb_buf b;
@@ -144,7 +144,7 @@ static sb_err plan_field(struct gql_plan *p, const struct gql_type *type,
         return gql_fail(p, "GraphQL queries should have at most %d root fields, got more.",
                         GQL_ROOT_FIELDS_MAX);
     if (f && f->source != GQL_MEMBER && depth == 1) {
-        if (!node->args) SB_TRY(gql_args_read(p, type, f, s->args, &node->args));
+        if (!node->args) SB_TRY(gql_args_read(p, type, f, s, &node->args));
     } else if (s->args) {
         return gql_fail(p, "Unknown argument '%.*s' on field '%s.%.*s'.", SB_ARG(s->args->name),
                         type->name, SB_ARG(s->name));

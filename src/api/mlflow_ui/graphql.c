@@ -1,7 +1,7 @@
 /* POST /graphql: {"query", "variables", "operationName"} -> {"data", "errors"}, status 200 also
  * when the query is wrong, as GraphQL clients expect. */
 #include "api/mlflow/mlflow.h"
-#include "api/mlflow_ui/gql_int.h"
+#include "api/mlflow_ui/gql.h"
 #include "api/mlflow_ui/mlflow_ui_int.h"
 #include "base/mem.h"
 

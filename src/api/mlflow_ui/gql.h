@@ -1,8 +1,8 @@
-/* GraphQL inside: a request is parsed (engine/graphql), planned against the schema's tables, and
- * only when all of it is right the plan is carried out: each root field is one call of the
- * registry's API, whose document gives the values. */
-#ifndef SB_API_MLFLOW_UI_GQL_INT_H
-#define SB_API_MLFLOW_UI_GQL_INT_H
+/* GraphQL over the registry's API: a request is parsed (engine/graphql), planned against the
+ * schema's tables, and only when all of it is right the plan is carried out (graphql.c): each root
+ * field is one call of the API, whose document gives the values. */
+#ifndef SB_API_MLFLOW_UI_GQL_H
+#define SB_API_MLFLOW_UI_GQL_H
 
 #include "codec/json.h"
 #include "engine/graphql/graphql.h"
@@ -105,11 +105,11 @@ SB_MUST_CHECK sb_err gql_plan_make(struct gql_plan *p, struct sb_str query, stru
 
 sb_err gql_fail(struct gql_plan *p, const char *fmt, ...) SB_PRINTF(2, 3);
 
-/* input.c: the arguments of a root field as the members that the API's call takes. */
+/* gql_input.c: the arguments of a root field as the members that the API's call takes. */
 SB_MUST_CHECK sb_err gql_variables_check(struct gql_plan *p);
 SB_MUST_CHECK sb_err gql_variables_used(struct gql_plan *p);
 SB_MUST_CHECK sb_err gql_args_read(struct gql_plan *p, const struct gql_type *parent,
-                                   const struct gql_field *f, const struct sb_graphql_value *args,
+                                   const struct gql_field *f, const struct sb_graphql_selection *s,
                                    struct sb_json **out);
 
 #endif

@@ -36,7 +36,7 @@ struct sb_live *sb_live_of(const struct sb_watcher_opts *o, const char *route, i
                                                        .alias = w->alias,
                                                        .policy = text_or_empty(w->policy),
                                                        .dir = p->dir + strlen(o->models_dir) + 1,
-                                                       .key = p->key,
+                                                       .key = p->id,
                                                        .event_head = sb_buf_view(&head),
                                                        .metrics = o->metrics,
                                                        .outcome_names = o->outcome_names});
@@ -138,6 +138,7 @@ static bool read_role(const struct sb_watcher_opts *o, struct sb_arena *a, const
     sb_json_get_str(j, "version", &w->version.version);
     sb_json_get_str(j, "alias", &alias);
     sb_json_get_str(j, "policy", &policy);
+    sb_versions_read_id(key, &key, &w->environment);
     w->key = sb_arena_dup(a, key).p;
     w->dir = sb_arena_printf(a, "%s/%.*s", o->models_dir, SB_ARG(dir));
     w->alias = alias.n ? sb_arena_dup(a, alias).p : NULL;

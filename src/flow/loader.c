@@ -14,7 +14,7 @@
 #include "sys/file.h"
 
 struct loading {
-    const struct sb_load_context *c;
+    struct sb_load_context *c;
     const struct sb_watcher_opts *o;
     const struct sb_version_files *f;
     struct sb_errctx *ctx;
@@ -141,6 +141,17 @@ static sb_err open_native(struct loading *l, const struct sb_native_report *repo
 
 /* ---- workers ---- */
 
+/* The interpreter of the model's own environment; *python is the caller's. */
+static sb_err own_environment(struct loading *l, char **python) {
+    struct sb_arena a;
+    struct sb_requirements r;
+    sb_arena_init(&a, 1 << 20);
+    sb_err err = sb_requirements_read(&r, l->artifact, l->mlmodel, &a, l->ctx);
+    if (!err) err = sb_environments_get(l->c->environments, &r, l->c->waits_for, python, l->ctx);
+    sb_arena_fini(&a);
+    return err;
+}
+
 static sb_err open_worker(struct loading *l, const char *class_name, const char *why,
                           struct sb_model **out) {
     if (l->o->workers == 0)
@@ -148,26 +159,32 @@ static sb_err open_worker(struct loading *l, const char *class_name, const char 
                        "it would run its own code in a Python worker (%s), and worker.processes 0 "
                        "allows none",
                        why);
+    char *python = NULL;
+    bool own = l->f->environment == SB_ENVIRONMENT_MODEL;
+    if (own) SB_TRY(own_environment(l, &python));
     struct sb_str flavor = sb_mlmodel_main_flavor(l->mlmodel);
     struct sb_model_info info = make_info(l, flavor, class_name, why);
     if (!class_name[0]) {
         sb_free(info.class_name);
         info.class_name = NULL; /* the worker finds out */
     }
-    return sb_worker_model_load(out, l->artifact,
-                                &(struct sb_worker_opts){
-                                    .script = l->o->worker_script,
-                                    .python = l->o->python,
-                                    .loop = l->o->worker_loop,
-                                    .workers = l->o->workers,
-                                    .memory = l->o->worker_memory,
-                                    .start_timeout_ns = l->o->worker_start_ns,
-                                    .max_rows = l->o->worker_max_rows,
-                                    .max_bytes = l->o->worker_max_bytes,
-                                    .validate = true,
-                                    .stop = l->c->stop,
-                                },
-                                sb_mlmodel_take_signature(l->mlmodel), &info, l->ctx);
+    sb_err err = sb_worker_model_load(out, l->artifact,
+                                      &(struct sb_worker_opts){
+                                          .script = l->o->worker_script,
+                                          .python = own ? python : l->o->python,
+                                          .environment = own ? l->c->waits_for : NULL,
+                                          .loop = l->o->worker_loop,
+                                          .workers = l->o->workers,
+                                          .memory = l->o->worker_memory,
+                                          .start_timeout_ns = l->o->worker_start_ns,
+                                          .max_rows = l->o->worker_max_rows,
+                                          .max_bytes = l->o->worker_max_bytes,
+                                          .validate = true,
+                                          .stop = l->c->stop,
+                                      },
+                                      sb_mlmodel_take_signature(l->mlmodel), &info, l->ctx);
+    sb_free(python);
+    return err;
 }
 
 /* ---- the whole ---- */
@@ -271,7 +288,7 @@ static sb_err load(struct loading *l, struct sb_model **out) {
                          : open_worker(l, report.class_name, report.reason, out);
 }
 
-sb_err sb_loader_load(const struct sb_load_context *c, const struct sb_version_files *f,
+sb_err sb_loader_load(struct sb_load_context *c, const struct sb_version_files *f,
                       struct sb_model **out, struct sb_errctx *ctx) {
     struct loading l = {.c = c, .o = c->o, .f = f, .ctx = ctx};
     snprintf(l.artifact, sizeof l.artifact, "%s/artifact", f->dir);

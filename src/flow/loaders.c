@@ -17,15 +17,17 @@ enum {
 static const int64_t RETRY_FIRST_NS = 2 * SB_SEC;
 static const int64_t RETRY_LAST_NS = 300 * SB_SEC;
 
-enum state { IDLE, READY, BUSY, HELD };
+enum state { IDLE, READY, BUSY, HELD, PARKED };
 
 struct route {
     char *name;
     /* under the lock */
     enum state state;
     bool removed, retrying;
-    uint64_t turn;         /* READY: the smallest is next */
-    int64_t retry_at;      /* HELD */
+    uint64_t turn;                     /* READY: the smallest is next */
+    int64_t retry_at;                  /* HELD */
+    char waits_for[SB_ENVIRONMENT_ID]; /* PARKED: an environment, for ... */
+    char waiting[64];                  /* ... this version */
     char *given;           /* text of the newest order; NULL = the next one counts in any case */
     struct sb_order *next; /* the newest order, not taken yet */
     struct sb_order *held; /* the one last taken: carried out again when there is no newer one */
@@ -44,6 +46,7 @@ struct loader {
 struct sb_loaders {
     struct sb_watcher_opts o;
     struct sb_shelf *shelf;
+    struct sb_environments *environments;
     struct sb_live_file live;
     _Atomic bool stop;
     struct sb_mutex lock;
@@ -127,7 +130,7 @@ static void log_live(const struct route *r, const struct sb_order *o) {
 /* ---- carrying out ---- */
 
 /* What came of an order, besides what was published. */
-enum outcome { DONE, RETRY };
+enum outcome { DONE, RETRY, WAITS };
 
 static bool overtaken(struct sb_loaders *l, const struct route *r) {
     sb_mutex_lock(&l->lock);
@@ -154,10 +157,17 @@ static void publish(struct sb_loaders *l, struct route *r, const struct sb_order
     sb_live_file_save(&l->live);
 }
 
+static enum outcome wait_for_environment(struct loader *x, struct route *r,
+                                         const struct sb_wish *w) {
+    memcpy(r->waits_for, x->versions.load.waits_for, sizeof r->waits_for);
+    snprintf(r->waiting, sizeof r->waiting, "%.*s", SB_ARG(w->version.version));
+    return WAITS;
+}
+
 /* The shadow of a fresh primary. A shadow that fails does not hold back the primary. */
-static enum outcome obtain_shadow(struct loader *x, struct sb_arena *a, const struct sb_wish *w,
-                                  const struct sb_place *primary, struct sb_place **out,
-                                  char failure[2 * SB_ERRMSG_MAX]) {
+static enum outcome obtain_shadow(struct loader *x, struct sb_arena *a, struct route *r,
+                                  const struct sb_wish *w, const struct sb_place *primary,
+                                  struct sb_place **out, char failure[2 * SB_ERRMSG_MAX]) {
     struct sb_errctx ctx = {0};
     failure[0] = 0;
     if (w->absent) {
@@ -168,6 +178,7 @@ static enum outcome obtain_shadow(struct loader *x, struct sb_arena *a, const st
     sb_err err = sb_versions_obtain(&x->versions, a, w, primary->model->signature, out, &ctx);
     if (!err) return DONE;
     if (err == SB_E_CLOSED) return RETRY;
+    if (err == SB_E_BUSY) return wait_for_environment(x, r, w);
     snprintf(failure, 2 * SB_ERRMSG_MAX, "%.*s version %.*s: %s", SB_ARG(w->model),
              SB_ARG(w->version.version), sb_errctx_text(&ctx, err));
     return err == SB_E_UNSUPPORTED ? DONE : RETRY;
@@ -189,14 +200,16 @@ static enum outcome carry_out(struct loader *x, struct route *r, const struct sb
     }
     if (primary->key) {
         sb_err err = sb_versions_obtain(&x->versions, &a, primary, NULL, &fresh[0], &ctx);
-        if (err) {
+        if (err == SB_E_BUSY) {
+            outcome = wait_for_environment(x, r, primary);
+        } else if (err) {
             outcome = RETRY;
             if (err != SB_E_CLOSED)
                 note_failure(l, r, primary->version.version, sb_errctx_text(&ctx, err));
-            goto out; /* the old ones stay, as they are */
         }
+        if (err) goto out; /* the old ones stay, as they are */
     }
-    outcome = obtain_shadow(x, &a, shadow, fresh[0], &fresh[1], shadow_failure);
+    outcome = obtain_shadow(x, &a, r, shadow, fresh[0], &fresh[1], shadow_failure);
     if (overtaken(l, r)) goto out;
     publish(l, r, o, fresh, shadow_failure[0] ? shadow_failure : NULL);
     memset(fresh, 0, sizeof fresh);
@@ -206,6 +219,66 @@ out:
     memcpy(r->spare, fresh, sizeof r->spare);
     sb_arena_fini(&a);
     return outcome;
+}
+
+/* ---- environments that routes wait for ---- */
+
+enum { SHOWN = 16 }; /* routes waiting for one environment whose progress is shown */
+
+struct waiting {
+    char *route, version[64];
+};
+
+/* The lock is held. */
+static bool waits(const struct route *r, const char *id) {
+    return r->state == PARKED && strcmp(r->waits_for, id) == 0;
+}
+
+static size_t who_waits(struct sb_loaders *l, const char *id, struct waiting out[SHOWN]) {
+    size_t n = 0, at = 0;
+    sb_mutex_lock(&l->lock);
+    for (struct sb_map_slot *s; n < SHOWN && (s = sb_map_next(&l->routes, &at));) {
+        const struct route *r = s->value;
+        if (!waits(r, id)) continue;
+        out[n].route = sb_strdup(r->name);
+        memcpy(out[n++].version, r->waiting, sizeof r->waiting);
+    }
+    sb_mutex_unlock(&l->lock);
+    return n;
+}
+
+static void show_progress(struct sb_loaders *l, const char *id) {
+    struct waiting who[SHOWN];
+    struct sb_buf b;
+    sb_buf_init(&b, 1024);
+    size_t n = sb_environments_progress(l->environments, id, &b) ? who_waits(l, id, who) : 0;
+    for (size_t i = 0; i < n; i++) {
+        sb_route_table_pending(l->o.routes, who[i].route, who[i].version, sb_buf_cstr(&b));
+        sb_mutex_lock(&l->lock);
+        const struct route *r = sb_map_get(&l->routes, sb_str_of(who[i].route));
+        bool gone = !r, still = r && waits(r, id);
+        sb_mutex_unlock(&l->lock);
+        if (gone)
+            sb_route_table_remove(l->o.routes, who[i].route);
+        else if (!still) /* it went on meanwhile, and may have been published before this */
+            sb_route_table_pending(l->o.routes, who[i].route, NULL, NULL);
+        sb_free(who[i].route);
+    }
+    sb_buf_fini(&b);
+}
+
+/* Also after a build that failed: who asks for it then gets the reason. */
+static void on_environment(void *arg, const char *id, bool finished) {
+    struct sb_loaders *l = arg;
+    size_t at = 0;
+    if (!finished) {
+        show_progress(l, id);
+        return;
+    }
+    sb_mutex_lock(&l->lock);
+    for (struct sb_map_slot *s; (s = sb_map_next(&l->routes, &at));)
+        if (waits(s->value, id)) make_ready(l, s->value);
+    sb_mutex_unlock(&l->lock);
 }
 
 /* ---- the queue ---- */
@@ -260,6 +333,11 @@ static void hold(struct route *r) {
     r->state = HELD;
 }
 
+/* Whether what a route waits for is still being made; the lock is held. */
+static bool must_wait(struct sb_loaders *l, const struct route *r) {
+    return sb_environments_progress(l->environments, r->waits_for, NULL);
+}
+
 /* The loader lets go of a route. */
 static void put_back(struct sb_loaders *l, struct route *r, enum outcome outcome) {
     sb_mutex_lock(&l->lock);
@@ -267,14 +345,18 @@ static void put_back(struct sb_loaders *l, struct route *r, enum outcome outcome
     bool removed = r->removed;
     if (removed)
         sb_map_del(&l->routes, sb_str_of(r->name));
-    else if (r->next)
+    else if (r->next || (outcome == WAITS && !must_wait(l, r)))
         make_ready(l, r);
+    else if (outcome == WAITS)
+        r->state = PARKED;
     else if (outcome == RETRY)
         hold(r);
     else
         r->state = IDLE;
+    bool parked = r->state == PARKED;
     sb_cond_broadcast(&l->work);
     sb_mutex_unlock(&l->lock);
+    if (parked) show_progress(l, r->waits_for);
     if (!removed) return;
     /* it may have been published once more since */
     sb_route_table_remove(l->o.routes, r->name);
@@ -352,16 +434,27 @@ sb_err sb_loaders_new(struct sb_loaders **out, const struct sb_watcher_opts *o,
     sb_mutex_init(&l->lock);
     sb_cond_init(&l->work);
     sb_live_file_init(&l->live, &l->o);
-    for (int i = 0; i < LOADERS; i++) {
+    sb_err err = sb_environments_new(&l->environments,
+                                     &(struct sb_environments_opts){
+                                         .dir = o->environments_dir,
+                                         .python = o->python,
+                                         .script = o->environment_script,
+                                         .keep_ms = o->environment_keep_ms,
+                                         .changed = on_environment,
+                                         .arg = l,
+                                     },
+                                     ctx);
+    for (int i = 0; !err && i < LOADERS; i++) {
         struct loader *x = &l->loader[i];
         x->all = l;
-        x->versions =
-            (struct sb_versions){.load = {.o = &l->o, .stop = &l->stop}, .shelf = l->shelf};
-        sb_err err = sb_registry_client_new(&x->versions.client, o->registry_url, ctx);
-        if (err) {
-            sb_loaders_free(l);
-            return err;
-        }
+        x->versions = (struct sb_versions){
+            .load = {.o = &l->o, .stop = &l->stop, .environments = l->environments},
+            .shelf = l->shelf};
+        err = sb_registry_client_new(&x->versions.client, o->registry_url, ctx);
+    }
+    if (err) {
+        sb_loaders_free(l);
+        return err;
     }
     *out = l;
     return SB_OK;
@@ -387,6 +480,7 @@ void sb_loaders_stop(struct sb_loaders *l) {
 
 void sb_loaders_free(struct sb_loaders *l) {
     if (!l) return;
+    sb_environments_free(l->environments);
     sb_map_fini(&l->routes, route_free);
     for (int i = 0; i < LOADERS; i++) sb_registry_client_free(l->loader[i].versions.client);
     sb_live_file_fini(&l->live);

@@ -2,9 +2,9 @@
  *
  *            give                    take                      publish
  *   nothing ─────▶ READY ──────────────────────▶ BUSY ────────────────────▶ IDLE
- *                    ▲                            │ a version failed
- *                    └── a newer order, ◀─────────┴ HELD until its retry
- *                        or time
+ *                    ▲                            │ a version failed: HELD until its retry
+ *                    └── a newer order, or ◀──────┤ an environment is being made: PARKED until
+ *                        what it waited for       └ that is through
  *
  * A route is with one loader at a time, and only the newest order counts: one that was overtaken
  * while it was carried out is not published, and what it has loaded is there for the next. What is

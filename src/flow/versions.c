@@ -109,11 +109,12 @@ static sb_err download(struct sb_versions *s, struct sb_arena *a, struct sb_str 
     return err;
 }
 
-static sb_err open_files(struct sb_versions *s, struct sb_arena *a, const char *dir, bool fresh,
-                         const struct sb_signature *rows_of, struct sb_place *to,
+static sb_err open_files(struct sb_versions *s, struct sb_arena *a,
+                         const struct sb_version_files *how, struct sb_place *to,
                          struct sb_errctx *ctx) {
     struct sb_json *meta;
-    struct sb_version_files f = {.dir = dir, .fresh = fresh, .rows_of = rows_of};
+    struct sb_version_files f = *how;
+    const char *dir = f.dir;
     struct sb_model *model;
     SB_TRY(sb_versions_read_json(sb_arena_printf(a, "%s/meta.json", dir), a, &meta, ctx));
     sb_json_get_str(meta, "name", &f.name);
@@ -178,25 +179,42 @@ static sb_err fetch_again(struct sb_versions *s, struct sb_arena *a, struct sb_s
 static sb_err open_or_fetch(struct sb_versions *s, struct sb_arena *a, const struct sb_wish *w,
                             const struct sb_signature *rows_of, struct sb_place *to,
                             struct sb_errctx *ctx) {
-    if (w->dir) return open_files(s, a, w->dir, false, rows_of, to, ctx);
     const struct sb_remote_version *v = &w->version;
-    char *dir =
-        sb_arena_printf(a, "%s/%.*s-%s", model_dir(s, a, w->model), SB_ARG(v->version), w->key);
+    const char *dir = w->dir;
+    if (!dir)
+        dir =
+            sb_arena_printf(a, "%s/%.*s-%s", model_dir(s, a, w->model), SB_ARG(v->version), w->key);
+    struct sb_version_files how = {.dir = dir, .environment = w->environment, .rows_of = rows_of};
+    if (w->dir) return open_files(s, a, &how, to, ctx);
     if (sb_file_exists(dir)) {
-        sb_err err = open_files(s, a, dir, false, rows_of, to, ctx);
+        sb_err err = open_files(s, a, &how, to, ctx);
         if (!err || err == SB_E_BUSY || !is_damaged(a, dir, w->model, v->version)) return err;
         SB_TRY(fetch_again(s, a, w->model, v, dir, ctx));
     } else {
         SB_TRY(fetch(s, a, w->model, v, dir, ctx));
     }
-    return open_files(s, a, dir, true, rows_of, to, ctx);
+    how.fresh = true;
+    return open_files(s, a, &how, to, ctx);
+}
+
+static const char own_mark[] = "+model";
+
+const char *sb_versions_id(struct sb_arena *a, const char *key, enum sb_environment e) {
+    return sb_arena_printf(a, "%s%s", key, e == SB_ENVIRONMENT_MODEL ? own_mark : "");
+}
+
+void sb_versions_read_id(struct sb_str id, struct sb_str *key, enum sb_environment *e) {
+    bool own = sb_str_ends(id, sb_str_of(own_mark));
+    *e = own ? SB_ENVIRONMENT_MODEL : SB_ENVIRONMENT_CURRENT;
+    *key = sb_str_sub(id, 0, own ? id.n - strlen(own_mark) : id.n);
 }
 
 sb_err sb_versions_obtain(struct sb_versions *s, struct sb_arena *a, const struct sb_wish *w,
                           const struct sb_signature *rows_of, struct sb_place **out,
                           struct sb_errctx *ctx) {
     bool fresh;
-    struct sb_place *p = sb_shelf_take(s->shelf, w->key, w->key, &fresh);
+    const char *id = sb_versions_id(a, w->key, w->environment);
+    struct sb_place *p = sb_shelf_take(s->shelf, id, w->key, &fresh);
     sb_err err = fresh ? open_or_fetch(s, a, w, rows_of, p, ctx) : SB_OK;
     if (!err && rows_of) err = sb_loader_check_rows(p->model->signature, rows_of, ctx);
     if (err) {

@@ -25,6 +25,11 @@ struct sb_versions {
 /* Identity of a version: 16 hex digits, in the arena. */
 char *sb_versions_key(struct sb_arena *a, struct sb_str name, const struct sb_remote_version *v);
 
+/* How it is loaded is part of a place's identity: the key, and whether workers have an environment
+ * of their own. */
+const char *sb_versions_id(struct sb_arena *a, const char *key, enum sb_environment e);
+void sb_versions_read_id(struct sb_str id, struct sb_str *key, enum sb_environment *e);
+
 /* The loaded version of a wish: shared when it is loaded already, else opened, else fetched first.
  * rows_of: it must take the rows of that signature; NULL = no matter. SB_E_BUSY: its environment is
  * being made. */

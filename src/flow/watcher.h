@@ -27,6 +27,9 @@ struct sb_watcher_opts {
     const char *program_version;
     const char *python;                       /* interpreter of workers */
     const char *worker_script;                /* python/sibyl_worker.py */
+    const char *environments_dir;             /* folder for environments of models */
+    const char *environment_script;           /* python/sibyl_environment.py */
+    int64_t environment_keep_ms;              /* unused for longer: removed; 0 = never */
     int workers;                              /* per model; 0 = models that need them are refused */
     int64_t worker_memory;                    /* bytes each may use; 0 = no limit */
     int64_t worker_start_ns;                  /* limit on loading a model; 0 = the pool's default */

@@ -62,7 +62,7 @@ struct worker {
 struct pool {
     _Atomic int refs; /* the model's handle, and the processes' */
     struct sb_loop *loop;
-    char *python, *script, *model_dir, *name, *version;
+    char *python, *environment, *script, *model_dir, *name, *version;
     int threads;
     int64_t memory, start_timeout_ns;
     size_t max_rows, max_bytes, queue_max, rows_max;
@@ -100,6 +100,7 @@ int sb_worker_pools_alive(void) {
 static void pool_unref(struct pool *p) {
     if (atomic_fetch_sub(&p->refs, 1) != 1) return;
     sb_free(p->python);
+    sb_free(p->environment);
     sb_free(p->script);
     sb_free(p->model_dir);
     sb_free(p->name);
@@ -672,6 +673,7 @@ void sb_worker_model_open(struct sb_worker_open *o, const char *model_dir,
     p->refs = 1;
     p->loop = opts->loop;
     p->python = sb_strdup(opts->python && *opts->python ? opts->python : "python3");
+    p->environment = sb_strdup(opts->environment ? opts->environment : "current");
     p->script = sb_strdup(opts->script);
     p->model_dir = sb_strdup(model_dir);
     p->name = sb_strdup(info->name ? info->name : "model");
@@ -789,6 +791,8 @@ static void pool_describe(void *self, struct sb_buf *out) {
     struct sb_json_writer w = {.b = out};
     sb_json_obj(&w, NULL);
     sb_json_str(&w, "backend", SB_STR("python"));
+    sb_json_str(&w, "environment", sb_str_of(p->environment));
+    sb_json_str(&w, "interpreter", sb_str_of(p->python));
     sb_json_arr(&w, "workers");
     for (int i = 0; i < p->nworkers; i++) {
         struct worker *x = &p->workers[i];

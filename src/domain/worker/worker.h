@@ -21,6 +21,7 @@
 struct sb_worker_opts {
     const char *script;       /* path of sibyl_worker.py */
     const char *python;       /* NULL = "python3" */
+    const char *environment;  /* name of the environment for describe; NULL = "current" */
     struct sb_loop *loop;     /* owns the pool; outlives the model. Its thread must go on running:
                                  workers     die with it (PR_SET_PDEATHSIG) */
     int workers;              /* 0 = 1 */

@@ -61,9 +61,9 @@ const struct sb_setting sb_settings[] = {
      {NULL}, AT(dashboard_listen),
      "Address of the live page."},
     {"routes", SB_SETTING_ROUTES, "", 0, 0, NULL, {NULL}, AT(routes),
-     "Routes that are not simply a registered model: NAME: {primary: URI, shadow: URI, environment: "
-     "current or model}, each optional. URI is models:/MODEL/VERSION, models:/MODEL@ALIAS, "
-     "models:/MODEL/latest or models:/MODEL/STAGE."},
+     "Routes that are not simply a registered model: NAME: {primary: URI, shadow: URI, "
+     "environment: current or model}, each optional. URI is models:/MODEL/VERSION, "
+     "models:/MODEL@ALIAS, models:/MODEL/latest or models:/MODEL/STAGE."},
     {"journal.segment_size", SB_SETTING_SIZE, "64MiB", MIB, GIB, NULL,
      {NULL}, AT(journal_segment_size),
      "Size of one file of the journal."},
@@ -87,6 +87,15 @@ const struct sb_setting sb_settings[] = {
      "Waiting rows that go to a worker as one call."},
     {"worker.max_bytes", SB_SETTING_SIZE, "4MiB", 4 * KIB, GIB, NULL, {NULL}, AT(worker_max_bytes),
      "The same limit in bytes."},
+    {"worker.environment", SB_SETTING_CHOICE, "current", 0, 0, "current|model", {NULL},
+     AT(worker_environment),
+     "Python environment of workers: the one of the setting python, or for each model one made "
+     "from its requirements.txt. A registered model's tag sibyl.environment and a route's "
+     "environment come before this."},
+    {"worker.environment_keep", SB_SETTING_TIME, "30d", 0, 36500 * DAY, NULL,
+     {NULL}, AT(worker_environment_keep),
+     "Environments of models that nothing used for longer are deleted at the next start; 0 = "
+     "never."},
     {NULL, 0, NULL, 0, 0, NULL, {NULL}, 0, NULL},
 };
 /* clang-format on */

@@ -47,6 +47,8 @@ struct sb_config {
 
     int64_t worker_processes, worker_memory;
     int64_t worker_start_timeout, worker_max_rows, worker_max_bytes;
+    const char *worker_environment;
+    int64_t worker_environment_keep; /* ns; 0 = for ever */
 
     struct sb_arena arena;
     uint8_t source[64];   /* enum sb_source by row of sb_settings */

@@ -16,6 +16,7 @@ const struct sb_backup_part sb_datadir_parts[] = {
     {"registry", SB_BACKUP_DATABASES, NULL},
     {"artifacts", SB_BACKUP_IMMUTABLE, SB_ARTIFACT_UPLOAD_DIR},
     {"models", SB_BACKUP_COPY, ".tmp-"},
+    {"environments", SB_BACKUP_LEAVE, NULL}, /* made again when a model needs them */
     {"journal", SB_BACKUP_TOPICS, NULL},
     {"run", SB_BACKUP_LEAVE, NULL},
     {"lock", SB_BACKUP_LEAVE, NULL},

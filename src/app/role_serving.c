@@ -71,22 +71,27 @@ static sb_err start_loops(struct serving *s) {
 static sb_err start_watcher(struct serving *s, struct sb_errctx *ctx) {
     const struct sb_config *c = s->daemon->config;
     struct sb_arena *a = s->daemon->arena;
-    struct sb_watcher_opts o = {.registry_url = c->registry_url,
-                                .models_dir = sb_datadir_path(a, c->data, SB_DATADIR_MODELS),
-                                .program = "/proc/self/exe",
-                                .program_version = SB_VERSION,
-                                .python = c->python,
-                                .worker_script = sb_home_path(a, c, "python/sibyl_worker.py"),
-                                .workers = (int)c->worker_processes,
-                                .worker_memory = c->worker_memory,
-                                .worker_start_ns = c->worker_start_timeout,
-                                .worker_max_rows = (size_t)c->worker_max_rows,
-                                .worker_max_bytes = (size_t)c->worker_max_bytes,
-                                .worker_loop = s->worker_loop,
-                                .rules = c->routes,
-                                .routes = s->routes,
-                                .metrics = s->metrics,
-                                .outcome_names = sb_serving_outcomes};
+    struct sb_watcher_opts o = {
+        .registry_url = c->registry_url,
+        .models_dir = sb_datadir_path(a, c->data, SB_DATADIR_MODELS),
+        .program = "/proc/self/exe",
+        .program_version = SB_VERSION,
+        .python = c->python,
+        .worker_script = sb_home_path(a, c, "python/sibyl_worker.py"),
+        .workers = (int)c->worker_processes,
+        .worker_memory = c->worker_memory,
+        .worker_start_ns = c->worker_start_timeout,
+        .worker_max_rows = (size_t)c->worker_max_rows,
+        .worker_max_bytes = (size_t)c->worker_max_bytes,
+        .worker_loop = s->worker_loop,
+        .environments_dir = sb_datadir_path(a, c->data, SB_DATADIR_ENVIRONMENTS),
+        .environment_script = sb_home_path(a, c, "python/sibyl_environment.py"),
+        .environment_keep_ms = c->worker_environment_keep / SB_MS,
+        .environment = sb_environment_of(sb_str_of(c->worker_environment)),
+        .rules = c->routes,
+        .routes = s->routes,
+        .metrics = s->metrics,
+        .outcome_names = sb_serving_outcomes};
     return sb_watcher_start(&s->watcher, &o, ctx);
 }
 

@@ -1,4 +1,6 @@
-"""predict_tool, built when it is not there; models generated once per version of generator and libraries."""
+"""predict_tool, built when it is not there; models generated once per version of generator and libraries.
+
+SIBYL_EXACT_SIZE says how many random models there are: 1 in the usual run, more in the long one."""
 import hashlib
 import os
 import pathlib
@@ -12,6 +14,8 @@ sys.path.insert(0, str(HERE.parent))
 
 from sibyl import CACHE, PYTHON, ROOT  # noqa: E402
 
+SIZE = int(os.environ.get("SIBYL_EXACT_SIZE", "1"))
+RANDOM_PIPELINES = 40
 PACKAGES = ["scikit-learn", "xgboost-cpu", "skops", "mlflow", "numpy"]
 
 
@@ -34,4 +38,17 @@ def models():
     folder = CACHE / f"exact-{key}"
     if not (folder / "list.json").exists():
         subprocess.run([PYTHON, str(script), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pipelines():
+    scripts = [HERE / "pipelines.py", HERE / "make_models.py", HERE.parent.parent / "python" / "sibyl_worker.py"]
+    ask = f"from importlib.metadata import version; print(*map(version, {PACKAGES + ['pandas', 'scipy']}))"
+    versions = subprocess.run([PYTHON, "-c", ask], check=True, capture_output=True, text=True).stdout
+    count = RANDOM_PIPELINES * SIZE
+    bytes_ = b"".join(s.read_bytes() for s in scripts) + versions.encode()
+    folder = CACHE / f"pipelines-{count}-{hashlib.sha256(bytes_).hexdigest()[:12]}"
+    if not (folder / "list.json").exists():
+        subprocess.run([PYTHON, str(scripts[0]), str(folder), str(count)], check=True)
     return folder

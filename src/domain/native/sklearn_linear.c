@@ -6,17 +6,18 @@
 /* What tells them apart. */
 enum linear_kind {
     LINEAR_VALUE,
-    LINEAR_LOG,      /* a generalised linear model with a log link */
-    LINEAR_TWEEDIE,  /* its link depends on parameters */
-    LINEAR_LABEL,    /* a classifier without probabilities */
-    LINEAR_LOGISTIC, /* LogisticRegression */
-    LINEAR_SGD,      /* SGDClassifier: probabilities depend on its loss */
-    LINEAR_RIDGE,    /* RidgeClassifier: keeps its classes in a LabelBinarizer */
+    LINEAR_UNCHECKED, /* as above, and looks at no value of a sparse matrix (ElasticNet) */
+    LINEAR_LOG,       /* a generalised linear model with a log link */
+    LINEAR_TWEEDIE,   /* its link depends on parameters */
+    LINEAR_LABEL,     /* a classifier without probabilities */
+    LINEAR_LOGISTIC,  /* LogisticRegression */
+    LINEAR_SGD,       /* SGDClassifier: probabilities depend on its loss */
+    LINEAR_RIDGE,     /* RidgeClassifier: keeps its classes in a LabelBinarizer */
     LINEAR_KINDS
 };
-static const enum linear_kind kinds[LINEAR_KINDS] = {LINEAR_VALUE, LINEAR_LOG,      LINEAR_TWEEDIE,
-                                                     LINEAR_LABEL, LINEAR_LOGISTIC, LINEAR_SGD,
-                                                     LINEAR_RIDGE};
+static const enum linear_kind kinds[LINEAR_KINDS] = {
+    LINEAR_VALUE, LINEAR_UNCHECKED, LINEAR_LOG, LINEAR_TWEEDIE,
+    LINEAR_LABEL, LINEAR_LOGISTIC,  LINEAR_SGD, LINEAR_RIDGE};
 
 /* ---- coefficients ---- */
 
@@ -143,7 +144,7 @@ static sb_err read_linear(struct native_job *j, const struct native_reader *me,
     SB_TRY(native_names_read(j, obj, l->nfeatures));
     out->predictor = NATIVE_LINEAR;
     out->meta.answer = NATIVE_VALUE;
-    out->meta.allow_nan = out->meta.allow_inf = false;
+    out->meta.allow_nan = out->meta.allow_inf = kind == LINEAR_UNCHECKED && j->sparse;
     if (kind >= LINEAR_LABEL) SB_TRY(labels(j, obj, kind, l));
     if (kind == LINEAR_LOG) l->post = SB_LINEAR_EXP;
     if (kind == LINEAR_TWEEDIE) SB_TRY(tweedie(j, obj, l));
@@ -179,9 +180,11 @@ static const struct native_reader readers[] = {
     MODEL("_base", "base", "LinearRegression"),
     MODEL("_ridge", "ridge", "Ridge"),
     MODEL("_ridge", "ridge", "RidgeCV"),
-    MODEL("_coordinate_descent", "coordinate_descent", "Lasso"),
+    LINEAR("linear_model._coordinate_descent", "sklearn.linear_model.coordinate_descent", "Lasso",
+           "value", LINEAR_UNCHECKED),
     MODEL("_coordinate_descent", "coordinate_descent", "LassoCV"),
-    MODEL("_coordinate_descent", "coordinate_descent", "ElasticNet"),
+    LINEAR("linear_model._coordinate_descent", "sklearn.linear_model.coordinate_descent",
+           "ElasticNet", "value", LINEAR_UNCHECKED),
     MODEL("_coordinate_descent", "coordinate_descent", "ElasticNetCV"),
     MODEL("_coordinate_descent", "coordinate_descent", "MultiTaskLasso"),
     MODEL("_coordinate_descent", "coordinate_descent", "MultiTaskLassoCV"),

@@ -315,6 +315,10 @@ static sb_err read_last(struct program *p, const struct sb_pv *last, const struc
     struct native_meta *m = &p->j->out->meta, own = *m;
     const struct native_reader *r = native_reader_find(last);
     if (r && r->read == NULL) return native_for_worker(p->j, "a pipeline that ends in %s", r->name);
+    /* what is not stored in a sparse matrix is missing for some libraries */
+    if (r && c->sparse && strncmp(r->module, "sklearn.", 8) != 0)
+        return native_for_worker(p->j, "a pipeline that gives %s a sparse matrix", r->name);
+    p->j->sparse = c->sparse;
     SB_TRY(native_object_read(p->j, last));
     if (m->nfeatures != c->n)
         return native_damaged(p->j, "a last step of another number of columns");

@@ -188,13 +188,13 @@ static sb_err fill(struct program *p, const struct imputer *m, struct columns *c
     return add(p, &op);
 }
 
-/* Strategies that take columns of any type refuse bools, and a constant is refused by types that
- * could not hold it. */
+/* Strategies that take columns of any type refuse bools, do not fill None, and a constant is
+ * refused by types that could not hold it. */
 static unsigned refused_types(const struct sb_pv *obj, const struct sb_np_array *statistics) {
     static const char *const constant[] = {"constant", NULL};
     bool checks = native_attribute_in(obj, "strategy", constant) && sb_pv_get(obj, "_fill_dtype");
     bool whole = checks && statistics->dtype->kind == 'f';
-    return SB_LOAD_NO_BOOLS | (whole ? SB_LOAD_NO_INTEGERS : 0);
+    return SB_LOAD_NO_BOOLS | SB_LOAD_NO_NONE | (whole ? SB_LOAD_NO_INTEGERS : 0);
 }
 
 static sb_err impute(struct program *p, const struct sb_pv *obj, struct columns *c) {

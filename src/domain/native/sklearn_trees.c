@@ -182,7 +182,8 @@ static sb_err read_forest(struct reader *r, const struct sb_pv *est) {
             return native_damaged(r->j, "estimators_ with something else than its trees");
         SB_TRY(read_tree(r, list->seq.v[i], &ir->trees[i]));
     }
-    r->j->out->meta.allow_nan = r->j->version >= 104 && tree_takes_nan(r, list->seq.v[0]);
+    r->j->out->meta.allow_nan =
+        r->j->version >= 104 && !r->j->sparse && tree_takes_nan(r, list->seq.v[0]);
     ir->divisor = ir->ntrees;
     return SB_OK;
 }
@@ -193,7 +194,7 @@ static sb_err read_single(struct reader *r, const struct sb_pv *est) {
     ir->trees = sb_arena_try_array(r->j->arena, 1, sizeof *ir->trees);
     if (!ir->trees) return native_nomem(r->j);
     SB_TRY(read_tree(r, est, &ir->trees[0]));
-    r->j->out->meta.allow_nan = tree_takes_nan(r, est);
+    r->j->out->meta.allow_nan = !r->j->sparse && tree_takes_nan(r, est);
     ir->post = SB_FOREST_IDENTITY;
     return SB_OK;
 }

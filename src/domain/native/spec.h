@@ -89,6 +89,7 @@ struct native_job {
     struct sb_errctx *ctx;
     int version; /* of scikit-learn, of the object being read: 109 = 1.9, 24 = 0.24; 0 = none */
     int nesting; /* pipelines around that object */
+    bool sparse; /* its pipeline gives it a scipy matrix, where some classes check less or more */
 };
 
 struct native_reader {

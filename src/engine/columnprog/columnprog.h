@@ -87,8 +87,9 @@ enum sb_columnprog_code {
     SB_OP_COUNT
 };
 
-/* What the columns of a LOAD may not all be. */
-enum { SB_LOAD_NO_BOOLS = 1, SB_LOAD_NO_INTEGERS = 2 /* nor bools and integers */ };
+/* What a LOAD refuses: columns that are all bool; all bool or integer; null in a column of bools
+ * (pandas has None there, which is no missing number). */
+enum { SB_LOAD_NO_BOOLS = 1, SB_LOAD_NO_INTEGERS = 2, SB_LOAD_NO_NONE = 4 };
 
 struct sb_columnprog_op {
     uint32_t code, flags;

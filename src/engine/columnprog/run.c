@@ -117,8 +117,19 @@ static sb_err check_types(struct state *s, const struct sb_columnprog_op *op) {
                   shown(&s->r->sources[source], s->first));
 }
 
+/* Null in a column of bools among the block's rows. */
+static sb_err check_none(struct state *s, uint32_t source) {
+    const struct sb_columnprog_source *c = &s->r->sources[source];
+    for (size_t i = 0; i < s->n && c->type == SB_COLUMNPROG_BOOL; i++)
+        if (is_null(c, s->first + i))
+            return refuse(s, i, source, "true or false is expected", shown(c, s->first + i));
+    return SB_OK;
+}
+
 static sb_err load(struct state *s, const struct sb_columnprog_op *op) {
     if (op->flags) SB_TRY(check_types(s, op));
+    for (uint32_t k = 0; k < op->n && op->flags & SB_LOAD_NO_NONE; k++)
+        SB_TRY(check_none(s, s->p->lists[op->a + k]));
     for (uint32_t k = 0; k < op->n; k++) {
         uint32_t source = s->p->lists[op->a + k];
         const struct sb_columnprog_source *c = &s->r->sources[source];

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIBYL = pathlib.Path(os.environ.get("SIBYL_BIN", ROOT / "build/release/sibyl"))
@@ -218,7 +219,7 @@ class Sibyl:
 
     def register(self, name, folder, alias=None, wait=120):
         """Uploads a model folder as a new version; its number. Waits until it is live when it should be."""
-        if request(self.registry, "GET", f"/api/2.0/mlflow/registered-models/get?name={name}").status == 404:
+        if request(self.registry, "GET", f"/api/2.0/mlflow/registered-models/get?name={urllib.parse.quote(name)}").status == 404:
             self.mlflow("POST", "registered-models/create", {"name": name})
         run = self.mlflow("POST", "runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})["run"]["info"]
         source = run["artifact_uri"] + "/model"

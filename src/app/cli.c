@@ -33,8 +33,16 @@ static const struct sb_command *command_of(const char *name) {
 }
 
 const char *sb_cli_option(const struct sb_cli *cli, const char *name) {
-    for (size_t i = 0; cli->command->options && cli->command->options[i].name; i++)
-        if (strcmp(cli->command->options[i].name, name) == 0) return cli->option[i];
+    const char *last = NULL, *value;
+    for (size_t at = 0; (value = sb_cli_option_next(cli, name, &at));) last = value;
+    return last;
+}
+
+const char *sb_cli_option_next(const struct sb_cli *cli, const char *name, size_t *at) {
+    while (*at < cli->noptions) {
+        const struct sb_option_given *g = &cli->options[(*at)++];
+        if (strcmp(g->option->name, name) == 0) return g->value;
+    }
     return NULL;
 }
 
@@ -75,6 +83,7 @@ struct parse {
     const char *config_file;
     struct given *given; /* settings given as flags: they win, so they are applied last */
     size_t ngiven;
+    struct sb_option_given *options;
     const char **words;
     bool help, only_words;
 };
@@ -125,12 +134,16 @@ static enum sb_exit take_value(struct parse *p, struct sb_str name, struct sb_st
 static enum sb_exit take_option(struct parse *p, size_t row, struct sb_str name,
                                 struct sb_str inline_value) {
     const struct sb_option *o = &p->cli->command->options[row];
-    if (o->value) return take_value(p, name, inline_value, &p->cli->option[row]);
-    if (inline_value.p) {
+    struct sb_option_given *g = &p->options[p->cli->noptions];
+    *g = (struct sb_option_given){o, ""};
+    if (o->value) {
+        enum sb_exit rc = take_value(p, name, inline_value, &g->value);
+        if (rc) return rc;
+    } else if (inline_value.p) {
         sb_cli_error("--%s takes no value", o->name);
         return SB_EXIT_USAGE;
     }
-    p->cli->option[row] = "";
+    p->cli->noptions++;
     return SB_EXIT_OK;
 }
 
@@ -309,6 +322,10 @@ enum sb_exit sb_cli_main(int argc, char **argv) {
     sb_config_init(&cli.config);
     struct parse p = {.cli = &cli, .argv = argv, .argc = argc, .at = 2};
     p.given = sb_arena_zalloc(&cli.config.arena, (size_t)argc * sizeof *p.given);
+    size_t letters = (size_t)argc; /* each may be an option: -fn */
+    for (int i = 0; i < argc; i++) letters += strlen(argv[i]);
+    p.options = sb_arena_zalloc(&cli.config.arena, letters * sizeof *p.options);
+    cli.options = p.options;
     p.words = sb_arena_zalloc(&cli.config.arena, (size_t)(argc + 1) * sizeof *p.words);
     enum sb_exit rc = run_command(&p);
     sb_config_fini(&cli.config);

@@ -24,14 +24,20 @@ struct sb_option {
 
 enum { SB_CLI_OPTIONS_MAX = 16 };
 
+/* An option as it stood on the command line. */
+struct sb_option_given {
+    const struct sb_option *option;
+    const char *value; /* "" of a switch */
+};
+
 struct sb_cli {
     const char *program; /* as it was called */
     const struct sb_command *command;
     struct sb_config config;
     const char *config_file;      /* as given by flag or variable; NULL = none */
     const char *settings_problem; /* why they could not be loaded, for a command that says so */
-    /* by row of the command's options: its value, "" for a switch that is set, NULL when absent */
-    const char *option[SB_CLI_OPTIONS_MAX];
+    const struct sb_option_given *options; /* in the order given */
+    size_t noptions;
     const char *const *words; /* what is neither option nor setting; NULL-terminated */
     size_t nwords;
 };
@@ -61,10 +67,13 @@ extern const struct sb_command sb_commands[];
  * standard error. */
 enum sb_exit sb_cli_main(int argc, char **argv);
 
-/* Value of the command's option of that name; NULL when absent. */
+/* Value of the command's option of that name, "" for a switch; NULL when absent, the last one when
+ * it is given again. */
 const char *sb_cli_option(const struct sb_cli *cli, const char *name);
-/* The same for a whole number: *out stays when it is absent. false, and said, when it is no such
- * number from min to max. */
+/* Each value of an option, in order: start with *at = 0; NULL at the end. */
+const char *sb_cli_option_next(const struct sb_cli *cli, const char *name, size_t *at);
+/* The same as sb_cli_option for a whole number: *out stays when it is absent. false, and said, when
+ * it is no such number from min to max. */
 bool sb_cli_number(const struct sb_cli *cli, const char *name, int64_t min, int64_t max,
                    int64_t *out);
 

@@ -3,6 +3,7 @@
 
 #include "app/commands.h"
 #include "app/datadir.h"
+#include "app/text.h"
 #include "base/clock.h"
 #include "codec/json.h"
 #include "domain/event/source.h"
@@ -38,19 +39,30 @@ static void add_member(struct sb_buf *out, const struct sb_json *e, const char *
                        const char *absent) {
     struct sb_str s = {0};
     if (sb_json_get(e, key) && sb_json_get_str(e, key, &s) && s.n)
-        sb_buf_adds(out, s);
+        sb_text_add(out, s);
     else
         sb_buf_addz(out, absent);
+}
+
+static void add_value(struct sb_buf *out, const struct sb_json *v) {
+    struct sb_buf json;
+    if (v->type == SB_JSON_STRING) {
+        sb_text_add(out, v->s);
+        return;
+    }
+    sb_buf_init(&json, TEXT_MAX);
+    sb_json_add_tree(&json, v);
+    sb_text_add(out, sb_buf_view(&json));
+    sb_buf_fini(&json);
 }
 
 /* {"species":"setosa","p":0.5} -> species=setosa p=0.5 */
 static void add_pairs(struct sb_buf *out, const struct sb_json *o) {
     for (const struct sb_json *v = o ? o->child : NULL; v; v = v->next) {
-        sb_buf_addf(out, " %.*s=", SB_ARG(v->key));
-        if (v->type == SB_JSON_STRING)
-            sb_buf_adds(out, v->s);
-        else
-            sb_json_add_tree(out, v);
+        sb_buf_addc(out, ' ');
+        sb_text_add(out, v->key);
+        sb_buf_addc(out, '=');
+        add_value(out, v);
     }
 }
 
@@ -72,17 +84,19 @@ static void add_line(struct sb_buf *out, const struct sb_json *e) {
         sb_buf_addf(out, "  %.2f ms", seconds * 1e3);
     sb_buf_addz(out, " ");
     add_pairs(out, sb_json_get(e, "prediction"));
-    if (sb_json_get(e, "error") && sb_json_get_str(e, "error", &error))
-        sb_buf_addf(out, " %.*s", SB_ARG(error));
+    if (sb_json_get(e, "error") && sb_json_get_str(e, "error", &error)) {
+        sb_buf_addc(out, ' ');
+        sb_text_add(out, error);
+    }
 }
 
-/* Bytes of events come from clients: what a terminal would obey is shown as '?'. */
-static void print_plain(struct sb_str s) {
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        putchar(c < ' ' || c == 0x7f ? '?' : c);
-    }
-    putchar('\n');
+static void print_document(struct sb_str json) {
+    struct sb_buf out;
+    sb_buf_init(&out, 8 * json.n + 16);
+    sb_text_add_json(&out, json);
+    sb_buf_addc(&out, '\n');
+    sb_text_print(&out);
+    sb_buf_fini(&out);
 }
 
 static void print_event(struct sb_str json, bool whole) {
@@ -90,7 +104,7 @@ static void print_event(struct sb_str json, bool whole) {
     struct sb_json *doc;
     struct sb_buf line;
     if (whole) {
-        print_plain(json);
+        print_document(json);
         return;
     }
     sb_arena_init(&a, DOCUMENT_MAX);
@@ -98,8 +112,9 @@ static void print_event(struct sb_str json, bool whole) {
     if (sb_json_parse(&doc, json, &a, NULL) == SB_OK)
         add_line(&line, doc);
     else
-        sb_buf_adds(&line, json);
-    print_plain(sb_buf_view(&line));
+        sb_text_add(&line, json);
+    sb_buf_addc(&line, '\n');
+    sb_text_print(&line);
     sb_buf_fini(&line);
     sb_arena_fini(&a);
 }
@@ -129,12 +144,8 @@ static sb_err print_new(struct sb_event_source *s, bool whole) {
 
 static enum sb_exit tail(struct sb_cli *cli, struct sb_event_source *s) {
     int64_t n = TAIL_DEFAULT;
-    const char *lines = sb_cli_option(cli, "lines");
     bool whole = sb_cli_option(cli, "json") != NULL, follow = sb_cli_option(cli, "follow") != NULL;
-    if (lines && (!sb_str_to_i64(sb_str_of(lines), &n) || n < 0 || n > TAIL_MAX)) {
-        sb_cli_error("--lines \"%s\": allowed is a whole number, 0 to %d", lines, TAIL_MAX);
-        return SB_EXIT_USAGE;
-    }
+    if (!sb_cli_number(cli, "lines", 0, TAIL_MAX, &n)) return SB_EXIT_USAGE;
     sb_err err = print_last(s, n, whole);
     while (!err && follow && fflush(stdout) == 0) {
         sb_sleep_ns(FOLLOW_NS);
@@ -151,7 +162,7 @@ static enum sb_exit show(struct sb_cli *cli, struct sb_event_source *s) {
     struct sb_str json;
     sb_arena_init(&a, DOCUMENT_MAX);
     sb_err err = sb_event_find(s, sb_str_of(cli->words[1]), &a, &json, &ctx);
-    if (!err) print_plain(json);
+    if (!err) print_document(json);
     sb_arena_fini(&a);
     return err ? complain(&ctx, err) : SB_EXIT_OK;
 }

@@ -13,8 +13,17 @@ extern const struct sb_option sb_demo_options[];
 enum sb_exit sb_models_run(struct sb_cli *cli);
 extern const struct sb_option sb_models_options[];
 
+/* `sibyl routes`: which version answers and which runs in the shadow, per route. */
+enum sb_exit sb_routes_run(struct sb_cli *cli);
+extern const struct sb_option sb_routes_options[];
+
 /* `sibyl predict NAME [JSON]`: one request to serving. */
 enum sb_exit sb_predict_run(struct sb_cli *cli);
+extern const struct sb_option sb_predict_options[];
+
+/* `sibyl version`: also what it was built with. */
+enum sb_exit sb_version_run(struct sb_cli *cli);
+extern const struct sb_option sb_version_options[];
 
 /* `sibyl events tail|show`: reads the journal in the data folder; nothing needs to run. */
 enum sb_exit sb_events_run(struct sb_cli *cli);
@@ -27,5 +36,9 @@ enum sb_exit sb_backup_run(struct sb_cli *cli);
 extern const struct sb_option sb_backup_options[];
 enum sb_exit sb_restore_run(struct sb_cli *cli);
 extern const struct sb_option sb_restore_options[];
+
+/* `sibyl gc`: removes for good what was deleted in the registry. */
+enum sb_exit sb_gc_run(struct sb_cli *cli);
+extern const struct sb_option sb_gc_options[];
 
 #endif

@@ -4,14 +4,7 @@
 
 #include "app/commands.h"
 #include "app/daemon.h"
-#include "app/version.h"
 #include "domain/native/native.h"
-
-static enum sb_exit run_version(struct sb_cli *cli) {
-    SB_UNUSED(cli);
-    printf("sibyl %s\n", SB_VERSION);
-    return SB_EXIT_OK;
-}
 
 static enum sb_exit run_serving(struct sb_cli *cli) {
     return sb_daemon_run(cli, &sb_role_serving);
@@ -51,15 +44,38 @@ const struct sb_command sb_commands[] = {
     {.name = "models",
      .usage = "",
      .summary = "List models: the live version, where it runs and why.",
+     .examples = "  sibyl models\n"
+                 "  sibyl models --json | jq -r '.models[].live.version'",
+     .json = "the whole answer of GET /models: models, a list with name, live, shadow, "
+             "failed_version, failure; live and shadow have model, version, alias, policy, "
+             "backend, why, class, run_id, artifact_sha256, memory_bytes, inputs, outputs.",
      .options = sb_models_options,
      .settings = client_settings,
      .run = sb_models_run},
+    {.name = "routes",
+     .usage = "",
+     .summary = "List routes: which version answers, which one shadows it, by which policy.",
+     .details = "The policy says where a version's place comes from: an alias or stage in the "
+                "registry,\nthe newest version, or the settings.",
+     .json = "one object: routes, a list with route, primary, shadow (each model, version, alias, "
+             "policy, backend), failed_version, failure, shadow_failure; registry with url, state.",
+     .options = sb_routes_options,
+     .settings = client_settings,
+     .run = sb_routes_run},
     {.name = "predict",
-     .usage = "NAME [JSON]",
+     .usage = "NAME [JSON | @FILE | -]",
      .min_words = 1,
      .max_words = 2,
      .summary = "Ask a model: one object of features, or a list of them.",
-     .details = "Without JSON the request is read from standard input.",
+     .details =
+         "The request is given as it is, in a file, or (-, and without a second word) on\n"
+         "standard input. Any form that POST /models/NAME/predict takes will do. The answer\n"
+         "is printed as it came: JSON.",
+     .examples = "  sibyl predict iris '{\"sepal_length\": 5.1, \"sepal_width\": 3.5, "
+                 "\"petal_length\": 1.4, \"petal_width\": 0.2}'\n"
+                 "  sibyl predict iris @rows.json --request-id 42 --tag team=blue\n"
+                 "  sibyl predict iris --url http://10.0.0.7:8000 < rows.json",
+     .options = sb_predict_options,
      .settings = client_settings,
      .run = sb_predict_run},
     {.name = "events",
@@ -68,6 +84,10 @@ const struct sb_command sb_commands[] = {
      .max_words = 2,
      .summary = "Read recorded predictions: the newest ones, or one by its id.",
      .details = "Reads the data folder; the platform need not run.",
+     .examples = "  sibyl events tail -f\n"
+                 "  sibyl events tail -n 1000 --json | jq .prediction\n"
+                 "  sibyl events show 0198f2c4-6c1e-7a55-9a7e-3f1f0d0c9b11",
+     .json = "one event a line (docs/formats/event.md has the fields); show always does.",
      .options = sb_events_options,
      .settings = reader_settings,
      .run = sb_events_run},
@@ -102,7 +122,13 @@ const struct sb_command sb_commands[] = {
      .options = sb_restore_options,
      .settings = reader_settings,
      .run = sb_restore_run},
-    {.name = "version", .usage = "", .summary = "Print the version.", .run = run_version},
+    {.name = "version",
+     .usage = "",
+     .summary = "Print the version.",
+     .json = "one object: version, compiler, architecture, c_library, libraries (name: version), "
+             "formats (the newest one of each that it writes).",
+     .options = sb_version_options,
+     .run = sb_version_run},
     {.name = "docs",
      .usage = "[PAGE]",
      .max_words = 1,

@@ -4,6 +4,8 @@
 
 #include "codec/utf8.h"
 
+enum { TABLE_MAX = 64 << 20 };
+
 /* Of a well-formed sequence of n bytes. */
 static uint32_t code_point(const char *p, int n) {
     static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
@@ -74,6 +76,50 @@ void sb_text_add_bytes(struct sb_buf *out, int64_t bytes) {
         u++;
     }
     sb_buf_addf(out, u && v < 9.95 ? "%.1f %s" : "%.0f %s", v, units[u]);
+}
+
+/* ---- tables ---- */
+
+/* Code points: near enough to columns for names in most scripts. */
+static size_t width_of(struct sb_str s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+void sb_table_init(struct sb_table *t, const char *const *titles, size_t columns) {
+    SB_ASSERT(columns && columns <= SB_TABLE_COLUMNS_MAX);
+    *t = (struct sb_table){.columns = columns};
+    sb_buf_init(&t->text, TABLE_MAX);
+    for (size_t i = 0; i < columns; i++) sb_table_add(t, sb_str_of(titles[i]));
+}
+
+void sb_table_add(struct sb_table *t, struct sb_str cell) {
+    size_t from = t->text.n, column = t->cells++ % t->columns;
+    sb_text_add(&t->text, cell);
+    size_t width = width_of(sb_str_make(t->text.p + from, t->text.n - from));
+    sb_buf_addc(&t->text, 0);
+    if (width > t->width[column]) t->width[column] = width;
+}
+
+void sb_table_print(struct sb_table *t, struct sb_buf *out) {
+    const char *cell = sb_buf_cstr(&t->text);
+    if (sb_buf_err(&t->text)) return;
+    for (size_t i = 0; i < t->cells; i++) {
+        struct sb_str s = sb_str_of(cell);
+        size_t column = i % t->columns;
+        bool last = column + 1 == t->columns;
+        sb_buf_adds(out, s);
+        if (last)
+            sb_buf_addc(out, '\n');
+        else
+            sb_buf_addf(out, "%*s", (int)(t->width[column] - width_of(s) + 2), "");
+        cell += s.n + 1;
+    }
+}
+
+void sb_table_fini(struct sb_table *t) {
+    sb_buf_fini(&t->text);
 }
 
 void sb_text_print(struct sb_buf *out) {

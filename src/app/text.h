@@ -15,6 +15,19 @@ void sb_text_add_json(struct sb_buf *out, struct sb_str json);
 /* "12 B", "3.4 kB", "1.2 GB" */
 void sb_text_add_bytes(struct sb_buf *out, int64_t bytes);
 
+/* Columns for people: each as wide as its widest cell, the last one open. Cells are safe text. */
+enum { SB_TABLE_COLUMNS_MAX = 12 };
+struct sb_table {
+    struct sb_buf text; /* all cells, one after the other, each ended by NUL */
+    size_t columns, cells;
+    size_t width[SB_TABLE_COLUMNS_MAX];
+};
+/* The first row. */
+void sb_table_init(struct sb_table *t, const char *const *titles, size_t columns);
+void sb_table_add(struct sb_table *t, struct sb_str cell);
+void sb_table_print(struct sb_table *t, struct sb_buf *out);
+void sb_table_fini(struct sb_table *t);
+
 /* Prints the buffer's text on standard output. */
 void sb_text_print(struct sb_buf *out);
 

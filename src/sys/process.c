@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,6 +82,11 @@ bool sb_process_is_terminal(int fd) {
 void sb_process_path(char *to, size_t n) {
     ssize_t got = readlink("/proc/self/exe", to, n - 1);
     to[got > 0 ? got : 0] = 0;
+}
+
+void sb_process_machine(char *to, size_t n) {
+    struct utsname u;
+    snprintf(to, n, "%s", uname(&u) == 0 ? u.machine : "?");
 }
 
 void sb_process_host_name(char *to, size_t n) {

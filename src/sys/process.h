@@ -31,6 +31,8 @@ bool sb_process_is_terminal(int fd);
 
 /* Path of this program's file; "" when it cannot be told. n >= 2. */
 void sb_process_path(char *to, size_t n);
+/* What kind of processor the kernel runs on: "x86_64". */
+void sb_process_machine(char *to, size_t n);
 /* Name of this machine, "localhost" when it has none. */
 void sb_process_host_name(char *to, size_t n);
 

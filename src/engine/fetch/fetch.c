@@ -25,6 +25,10 @@ struct transfer {
     sb_err err; /* why the body was cut short */
 };
 
+const char *sb_fetch_version(void) {
+    return curl_version();
+}
+
 sb_err sb_fetch_new(struct sb_fetch **out, const char *base_url, struct sb_errctx *ctx) {
     struct sb_str url = sb_str_of(base_url);
     if (!sb_str_starts(url, SB_STR("http://")) && !sb_str_starts(url, SB_STR("https://")))
@@ -139,6 +143,8 @@ sb_err sb_fetch_call(struct sb_fetch *f, const struct sb_fetch_request *req, int
                  req->content_type ? req->content_type : "application/json");
         headers = curl_slist_append(headers, type);
     }
+    for (const char *const *h = req->headers; h && *h; h++)
+        headers = curl_slist_append(headers, *h);
     set_up(f, &t, sb_buf_cstr(&url), headers);
     sb_err err = outcome(&t, curl_easy_perform(f->curl), sb_buf_cstr(&url), ctx);
     if (!err) {

@@ -15,6 +15,9 @@
 
 struct sb_fetch;
 
+/* Of the library that is linked and what it uses: "libcurl/7.88.1 OpenSSL/3.0.17 ...". */
+const char *sb_fetch_version(void);
+
 /* base_url: "http://host:port" with an optional path prefix. Fails with SB_E_INVALID for another
  * scheme. */
 SB_MUST_CHECK sb_err sb_fetch_new(struct sb_fetch **out, const char *base_url,
@@ -23,12 +26,13 @@ void sb_fetch_free(struct sb_fetch *f);
 const char *sb_fetch_base_url(const struct sb_fetch *f);
 
 struct sb_fetch_request {
-    const char *method;       /* NULL = GET */
-    const char *target;       /* path and query, percent-encoded already: "/api/2.0/..." */
-    struct sb_str body;       /* sent when .p is not NULL */
-    const char *content_type; /* of body; NULL = application/json */
-    int64_t timeout_ns;       /* for the whole call; 0 = 30 s */
-    size_t max_bytes;         /* of the response body; 0 = 16 MiB */
+    const char *method;         /* NULL = GET */
+    const char *target;         /* path and query, percent-encoded already: "/api/2.0/..." */
+    struct sb_str body;         /* sent when .p is not NULL */
+    const char *content_type;   /* of body; NULL = application/json */
+    const char *const *headers; /* further ones, "Name: value", NULL-terminated; NULL = none */
+    int64_t timeout_ns;         /* for the whole call; 0 = 30 s */
+    size_t max_bytes;           /* of the response body; 0 = 16 MiB */
     /* Takes the body piece by piece instead of the buffer; anything but SB_OK ends the transfer.
      * Not called for error statuses, whose body goes to the buffer. May be NULL. */
     sb_err (*sink)(void *arg, const char *p, size_t n);

@@ -27,6 +27,10 @@ struct sb_sql {
     int64_t deadline_ns;
 };
 
+const char *sb_sql_version(void) {
+    return sqlite3_libversion();
+}
+
 static sb_err code_of(int rc) {
     switch (rc & 0xff) {
     case SQLITE_OK:

@@ -19,6 +19,9 @@
 struct sb_sql;
 struct sb_sql_stmt;
 
+/* Of the library that is linked: "3.40.1". */
+const char *sb_sql_version(void);
+
 enum sb_sql_mode {
     SB_SQL_READ,   /* the file exists; writing fails */
     SB_SQL_WRITE,  /* the file exists */

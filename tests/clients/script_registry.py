@@ -411,6 +411,6 @@ class Script(Tracking):
         """What a real server has with a cloud's store only."""
         root = f"{self.e1}/{self.r1}/artifacts"
         self.call("GET", f"/api/2.0/mlflow-artifacts/presigned/{root}/sub/x.txt")
-        self.call("POST", f"/api/2.0/mlflow-artifacts/mpu/create/{root}", {"path": "big.bin", "num_parts": 1})
+        made = self.call("POST", f"/api/2.0/mlflow-artifacts/mpu/create/{root}", {"path": "big.bin", "num_parts": 1})
         self.call("POST", f"/api/2.0/mlflow-artifacts/mpu/create/{root}", {"num_parts": 1})
-        self.call("POST", f"/api/2.0/mlflow-artifacts/mpu/abort/{root}", {"path": "big.bin", "upload_id": "x"})
+        self.call("POST", f"/api/2.0/mlflow-artifacts/mpu/abort/{root}", {"path": "big.bin", "upload_id": made.get("upload_id", "x")})

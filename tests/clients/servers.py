@@ -167,9 +167,9 @@ class Real(Server):
         return self.launch().wait(180)
 
 
-def run_python(python, script, *args, seconds=300):
+def run_python(python, script, *args, seconds=300, env=None):
     """The script's standard output; its standard error is shown when it fails."""
-    r = subprocess.run([python, str(script), *map(str, args)], env=environment(), capture_output=True,
+    r = subprocess.run([python, str(script), *map(str, args)], env=environment(**(env or {})), capture_output=True,
                        text=True, timeout=seconds, cwd=tempfile.gettempdir())
     assert r.returncode == 0, f"{python} {script}: {r.returncode}\n{r.stdout[-3000:]}\n{r.stderr[-6000:]}"
     return r.stdout

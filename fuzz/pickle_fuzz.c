@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct sb_pickle_class classes[] = {{"shop", "Item"}};
-    const struct sb_pickle_options opt = {classes, SB_COUNT(classes)};
+    const struct sb_pickle_options opt = {.classes = classes, .nclasses = SB_COUNT(classes)};
     struct sb_str file = sb_str_make((const char *)data, size);
     struct sb_arena a;
     struct sb_errctx ctx = {0};

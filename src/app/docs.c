@@ -7,6 +7,7 @@
 #include "api/ui/ui.h"
 #include "app/cli.h"
 #include "domain/metric/metric.h"
+#include "domain/native/native.h"
 
 enum { PAGE_MAX = 1 << 20 };
 
@@ -100,6 +101,11 @@ static void page_routes(struct sb_buf *out) {
     add_routes(out, "Dashboard, port 3000", sb_ui_routes);
 }
 
+static void page_native_models(struct sb_buf *out) {
+    page_head(out, "Native models");
+    sb_native_docs(out);
+}
+
 static const struct page {
     const char *name;
     void (*write)(struct sb_buf *out);
@@ -108,6 +114,7 @@ static const struct page {
     {"cli", page_cli},
     {"metrics", page_metrics},
     {"routes", page_routes},
+    {"native-models", page_native_models},
 };
 
 enum sb_exit sb_docs_run(struct sb_cli *cli) {

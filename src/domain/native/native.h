@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "domain/model/model.h"
 
@@ -39,6 +40,9 @@ SB_MUST_CHECK sb_err sb_native_convert(const char *model_dir, const char *image_
 SB_MUST_CHECK sb_err sb_native_convert_child(const char *program, const char *model_dir,
                                              const char *image_path, struct sb_native_report *out,
                                              struct sb_errctx *ctx);
+
+/* Which classes are native, which are not and why, as Markdown. */
+void sb_native_docs(struct sb_buf *out);
 
 /* The child's main: argv = {"convert", MODEL_DIR, IMAGE}. Prints one JSON object. Returns the exit
  * status: 0 also when the model is not native. */

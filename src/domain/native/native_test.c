@@ -362,6 +362,10 @@ static void what_is_not_native_gets_a_reason(void **state) {
         {"another class", MLMODEL("mlflow.sklearn", "    predict_fn: predict\n"),
          SB_STR("csklearn.unknown\nThing\n)\x81."),
          "class sklearn.unknown.Thing is not supported (byte 24); a Python worker serves it"},
+        {"a class that is known", MLMODEL("mlflow.sklearn", ""),
+         SB_STR("csklearn.svm._classes\nSVC\n)\x81."),
+         "class sklearn.svm._classes.SVC is not supported: its kernel sums run over the training "
+         "data, in an order of libsvm's own (byte 27); a Python worker serves it"},
         {"probabilities", MLMODEL("mlflow.sklearn", "    predict_fn: predict_proba\n"),
          SB_STR("N."), "predict_fn predict_proba is served by a Python worker"},
         {"no estimator", MLMODEL("mlflow.sklearn", ""), SB_STR("N."), "holds no estimator"},

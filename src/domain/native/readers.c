@@ -115,7 +115,8 @@ sb_err native_object_read(struct native_job *j, const struct sb_pv *obj) {
 }
 
 sb_err native_sklearn_read(struct native_job *j, struct sb_str file) {
-    struct sb_pickle_options opt = {.nclasses = pickle_classes(NULL)};
+    struct sb_pickle_options opt = {.nclasses = pickle_classes(NULL),
+                                    .refusals = native_worker_classes};
     struct sb_pickle_class *classes = sb_arena_try_array(j->arena, opt.nclasses, sizeof *classes);
     const struct sb_pv *root = NULL;
     if (!classes) return native_nomem(j);

@@ -121,6 +121,9 @@ extern const struct native_family native_pipeline_family, native_linear_family;
 /* All families; ends with NULL. */
 extern const struct native_family *const native_families[];
 
+/* Classes that a worker serves, with the reason; ends with a row without a name. */
+extern const struct sb_pickle_refusal native_worker_classes[];
+
 /* The row of an object's class; NULL when no family has it (or obj is no object). */
 const struct native_reader *native_reader_find(const struct sb_pv *obj);
 

@@ -363,19 +363,34 @@ static const struct {
     {"numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", record},
 };
 
-sb_err vm_refuse(struct vm *m, struct sb_str module, struct sb_str name) {
-    return sb_fail_at(m->ctx, SB_E_UNSUPPORTED, (int64_t)m->at,
-                      "class %.*s.%.*s is not supported (byte %zu)",
-                      (int)(module.n > 100 ? 100 : module.n), module.n ? module.p : "",
-                      (int)(name.n > 80 ? 80 : name.n), name.n ? name.p : "", m->at);
-}
-
 bool sb_pickle_class_allowed(const struct sb_pickle_options *opt, struct sb_str module,
                              struct sb_str name) {
     for (size_t i = 0; i < opt->nclasses; i++)
         if (sb_str_is(module, opt->classes[i].module) && sb_str_is(name, opt->classes[i].name))
             return true;
     return false;
+}
+
+static const char *reason(const struct sb_pickle_options *opt, struct sb_str module,
+                          struct sb_str name) {
+    for (const struct sb_pickle_refusal *r = opt->refusals; r && r->name; r++)
+        if (sb_str_is(module, r->module) && sb_str_is(name, r->name)) return r->why;
+    return NULL;
+}
+
+sb_err sb_pickle_class_refuse(const struct sb_pickle_options *opt, struct sb_str module,
+                              struct sb_str name, const char *where, size_t pos,
+                              struct sb_errctx *ctx) {
+    const char *why = reason(opt, module, name);
+    module = sb_str_sub(module, 0, 100);
+    name = sb_str_sub(name, 0, 80);
+    return sb_fail_at(ctx, SB_E_UNSUPPORTED, (int64_t)pos,
+                      "class %.*s.%.*s is not supported%s%s (%s %zu)", SB_ARG(module), SB_ARG(name),
+                      why ? ": " : "", why ? why : "", where, pos);
+}
+
+sb_err vm_refuse(struct vm *m, struct sb_str module, struct sb_str name) {
+    return sb_pickle_class_refuse(m->opt, module, name, "byte", m->at, m->ctx);
 }
 
 sb_err vm_call(struct vm *m, const struct sb_pv *callable, struct sb_pv *args, struct sb_pv **out) {

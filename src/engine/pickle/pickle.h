@@ -13,10 +13,15 @@
 struct sb_pickle_class {
     const char *module, *name;
 };
+/* A class that is refused with a reason of its own. */
+struct sb_pickle_refusal {
+    const char *module, *name, *why;
+};
 
 struct sb_pickle_options {
     const struct sb_pickle_class *classes; /* allowed besides Python's and numpy's own */
     size_t nclasses;
+    const struct sb_pickle_refusal *refusals; /* ends with a row without a name; NULL = none */
 };
 
 enum {
@@ -36,6 +41,11 @@ SB_MUST_CHECK sb_err sb_pickle_read(const struct sb_pv **out, struct sb_str file
                                     const struct sb_pickle_options *opt, struct sb_arena *arena,
                                     struct sb_errctx *ctx);
 
+/* Fails with SB_E_UNSUPPORTED "class a.b.C is not supported (WHERE pos)", with the reason when
+ * there is one. */
+sb_err sb_pickle_class_refuse(const struct sb_pickle_options *opt, struct sb_str module,
+                              struct sb_str name, const char *where, size_t pos,
+                              struct sb_errctx *ctx);
 /* true when the table allows module.name. */
 bool sb_pickle_class_allowed(const struct sb_pickle_options *opt, struct sb_str module,
                              struct sb_str name);

@@ -16,7 +16,7 @@
 #define P(lit) SB_STR(lit)
 
 static const struct sb_pickle_class classes[] = {{"shop", "Item"}};
-static const struct sb_pickle_options opt = {classes, SB_COUNT(classes)};
+static const struct sb_pickle_options opt = {.classes = classes, .nclasses = SB_COUNT(classes)};
 
 /* repr() of a value, depth bounded. */
 static void show(struct sb_buf *b, const struct sb_pv *v, int depth) {

@@ -216,13 +216,8 @@ static sb_err load_ignored(struct skops *s, const struct sb_json *n, int depth,
 
 static sb_err load_object(struct skops *s, const struct sb_json *n, int depth, struct sb_pv **out) {
     struct sb_str module = text(n, "__module__"), name = text(n, "__class__");
-    if (!sb_pickle_class_allowed(s->opt, module, name)) {
-        module = sb_str_sub(module, 0, 100);
-        name = sb_str_sub(name, 0, 80);
-        return sb_fail_at(s->ctx, SB_E_UNSUPPORTED, (int64_t)n->pos,
-                          "class %.*s.%.*s is not supported (schema.json byte %zu)", SB_ARG(module),
-                          SB_ARG(name), n->pos);
-    }
+    if (!sb_pickle_class_allowed(s->opt, module, name))
+        return sb_pickle_class_refuse(s->opt, module, name, "schema.json byte", n->pos, s->ctx);
     struct sb_pv *v = NULL;
     SB_TRY(load_ignored(s, n, depth, &v));
     const struct sb_json *content = sb_json_get(n, "content");
@@ -320,11 +315,8 @@ static sb_err node(struct skops *s, const struct sb_json *n, int depth, struct s
     struct sb_str loader = text(n, "__loader__");
     for (size_t i = 0; i < SB_COUNT(loaders); i++)
         if (sb_str_is(loader, loaders[i].name)) return loaders[i].load(s, n, depth, out);
-    struct sb_str module = sb_str_sub(text(n, "__module__"), 0, 80);
-    struct sb_str name = sb_str_sub(text(n, "__class__"), 0, 80);
-    return sb_fail_at(s->ctx, SB_E_UNSUPPORTED, (int64_t)n->pos,
-                      "class %.*s.%.*s is not supported (schema.json byte %zu)", SB_ARG(module),
-                      SB_ARG(name), n->pos);
+    return sb_pickle_class_refuse(s->opt, text(n, "__module__"), text(n, "__class__"),
+                                  "schema.json byte", n->pos, s->ctx);
 }
 
 static sb_err read_schema(struct skops *s, struct sb_pv **out) {

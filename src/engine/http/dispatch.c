@@ -3,20 +3,20 @@
 #include "codec/url.h"
 #include "engine/http/http_int.h"
 
-/* Admission by queue time: over the target for 100 ms means that work comes faster than it goes,
- * and from then on requests are refused whenever the loop lags, until it has kept up for a second
- * (the idea of CoDel: a standing queue is the sign, not a burst). */
+/* Admission by queue time. Iterations over the target for 100 ms mean that work comes faster than
+ * it goes (the idea of CoDel: a standing queue is the sign, not a burst). From then on an iteration
+ * takes in what it can do within a tenth of the target and refuses the rest, so that what is taken
+ * in waits little and refusals are quick; until nothing had to be refused for a second. */
 bool http_admit(struct http_shard *s) {
     int64_t target = s->server->o.queue_target_ns;
     if (!target) return true;
     int64_t now = sb_loop_now(s->loop);
-    if (sb_loop_lag(s->loop) < target) {
-        s->over_since = 0;
-        return true;
-    }
-    if (!s->over_since) s->over_since = now;
+    bool lags = sb_loop_lag(s->loop) >= target;
+    if (!lags) s->over_since = 0;
+    if (lags && !s->over_since) s->over_since = now;
     bool shedding = s->shed_at && now - s->shed_at < SB_SEC;
-    if (!shedding && now - s->over_since < 100 * SB_MS) return true;
+    if (!shedding && (!lags || now - s->over_since < 100 * SB_MS)) return true;
+    if (shedding && sb_mono_ns() - now < target / 10) return true;
     s->shed_at = now;
     return false;
 }

@@ -137,7 +137,9 @@ $(eval $(call tool,predict_tool,tests/exact/predict_tool.c,domain/native))
 $(eval $(call tool,journal_tool,tests/crash/journal_tool.c,engine/journal))
 $(eval $(call tool,journal_crash,tests/crash/journal_crash.c tests/crash/workload.c tests/crash/model.c,engine/journal))
 $(eval $(call tool,journal_bench,bench/journal_bench.c,engine/journal))
+$(eval $(call tool,open_loop,bench/open_loop.c,base))
 $(eval $(call tool,model_bench,bench/model_bench.c,domain/native))
+$(eval $(call tool,tree_bench,bench/tree_bench.c,domain/native))
 .PHONY: tools
 tools: $(TOOLS)
 

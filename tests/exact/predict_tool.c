@@ -5,8 +5,8 @@
  *
  * ROWS_FILE holds float64 row after row. OUTPUT gets one line per row: "error TEXT", or the
  * prediction (text of a label, or hex floats) and, after " | ", the probabilities as hex floats.
- * Each row is predicted alone and again in one batch with all rows that are accepted; if any bit
- * differs the tool fails. A model that is not native gives one line "worker REASON".
+ * Each row is predicted alone and again in batches of many sizes with the rows that are accepted;
+ * if any bit differs the tool fails. A model that is not native gives one line "worker REASON".
  *
  * REQUEST_FILE has a line per column: name in hex, type (b i l f d s), and a cell per row: ~ for
  * null, s and hex for text, else a number. OUTPUT gets the rows alone, then a line "together", and
@@ -71,8 +71,28 @@ static char *row_text(const struct sb_result *r, size_t row) {
     return text;
 }
 
-/* Rows alone, then the accepted ones together; false when they differ. */
+/* n rows at once, the accepted ones over and over: each must answer what it answered alone. */
+static bool batch_same(struct sb_model *m, struct sb_arena *a, const double *x, size_t ncols,
+                       const size_t *accepted, char *const *alone, size_t naccepted, size_t n) {
+    struct sb_predict p;
+    size_t *rows = sb_calloc(n + 1, sizeof *rows);
+    for (size_t i = 0; i < n; i++) rows[i] = accepted[i % naccepted];
+    sb_arena_reset(a);
+    bool same = predict(m, a, x, ncols, rows, n, &p) == SB_OK;
+    for (size_t i = 0; i < n && same; i++) {
+        char *text = row_text(&p.out, i);
+        same = strcmp(text, alone[i % naccepted]) == 0;
+        free(text);
+    }
+    sb_free(rows);
+    return same;
+}
+
+/* Rows alone, then the accepted ones together, and in batches around the sizes at which kernels
+ * change; false when they differ. */
 static bool run_rows(struct sb_model *m, const double *x, size_t nrows, size_t ncols, FILE *out) {
+    static const size_t sizes[] = {2,  3,  7,   8,   9,   15,  16,  17,  31,  32,  33, 63,
+                                   64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513};
     struct sb_arena a;
     sb_arena_init(&a, (size_t)2 << 30);
     char **alone = sb_calloc(nrows + 1, sizeof *alone);
@@ -88,15 +108,9 @@ static bool run_rows(struct sb_model *m, const double *x, size_t nrows, size_t n
         fputs(alone[n], out);
         accepted[n++] = r;
     }
-    bool same = true;
-    struct sb_predict p;
-    sb_arena_reset(&a);
-    if (n && predict(m, &a, x, ncols, accepted, n, &p) != SB_OK) same = false;
-    for (size_t i = 0; i < n && same; i++) {
-        char *text = row_text(&p.out, i);
-        if (strcmp(text, alone[i]) != 0) same = false;
-        free(text);
-    }
+    bool same = !n || batch_same(m, &a, x, ncols, accepted, alone, n, n);
+    for (size_t i = 0; n && same && i < SB_COUNT(sizes); i++)
+        same = batch_same(m, &a, x, ncols, accepted, alone, n, sizes[i]);
     for (size_t i = 0; i < n; i++) free(alone[i]);
     sb_free(alone);
     sb_free(accepted);

@@ -57,6 +57,7 @@ struct reader {
     const struct sb_ubj *learner, *booster, *model;
     uint32_t num_class; /* as stored: 0 when not multi-class */
     uint32_t num_target;
+    int version; /* 302 = 3.2 */
     bool dart;
     bool old_dart; /* as stored before 3.3 */
     double *weight_drop;
@@ -250,6 +251,7 @@ static sb_err read_version(struct reader *r, const struct sb_ubj *root) {
     if (v[0] < 1 || (v[0] == 1 && v[1] < 6) || v[0] > 3)
         return for_worker(r, "file of version",
                           sb_str_of(sb_arena_printf(r->arena, "%d.%d", (int)v[0], (int)v[1])));
+    r->version = (int)v[0] * 100 + (int)v[1];
     r->out->meta.version =
         sb_str_of(sb_arena_printf(r->arena, "%d.%d.%d", (int)v[0], (int)v[1], (int)v[2]));
     return SB_OK;
@@ -297,6 +299,8 @@ static sb_err read_params(struct reader *r) {
     if (num_class > SB_FOREST_GROUPS_MAX || num_feature > SB_FOREST_FEATURES_MAX ||
         num_target > SB_FOREST_GROUPS_MAX)
         return for_worker(r, "model with too many classes or features", SB_STR(""));
+    if (num_target > 1 && r->version >= 303 && strcmp(r->objective->name, "reg:quantileerror") == 0)
+        return for_worker(r, "model of several quantiles, which this version sorts", SB_STR(""));
     if (num_target > 1 && num_class > 1)
         return for_worker(r, "model with several targets of several classes", SB_STR(""));
     if (num_feature == 0) return damaged(r, "num_feature");

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "domain/native/backend_int.h"
+#include "engine/forest/kernel.h"
 
 enum {
     META_MEMORY = 256 << 20,
@@ -153,7 +154,7 @@ static void predict(void *self, struct sb_predict *p) {
 
 static size_t memory(void *self) {
     const struct native *m = self;
-    return m->map.n + m->arena.used;
+    return m->map.n + m->arena.used + sb_forest_layouts_memory(&m->forest);
 }
 
 static void describe(void *self, struct sb_buf *out) {
@@ -170,6 +171,8 @@ static void describe(void *self, struct sb_buf *out) {
     if (!m->linear.noutputs) {
         sb_json_int(&w, "trees", m->forest.ntrees);
         sb_json_int(&w, "nodes", (int64_t)m->forest.nnodes);
+        sb_json_str(&w, "kernel_1_row", sb_str_of(sb_forest_kernel_name(&m->forest, 1)));
+        sb_json_str(&w, "kernel_1000_rows", sb_str_of(sb_forest_kernel_name(&m->forest, 1000)));
     }
     sb_json_int(&w, "image_bytes", (int64_t)m->map.n);
     sb_json_int(&w, "inline_rows", (int64_t)m->ops.inline_rows);
@@ -272,6 +275,9 @@ static sb_err open_image(struct native *m, const char *path, struct sb_errctx *c
     SB_TRY(sb_linear_open(&m->linear, &img, ctx));
     if (!m->linear.noutputs) SB_TRY(sb_forest_open(&m->forest, &img, ctx));
     SB_TRY(check_shape(m, ctx));
+    struct sb_forest_choice choice;
+    bool timed = sb_forest_choice_read(img.section[SB_IMAGE_KERNELS], &choice);
+    if (!m->linear.noutputs) sb_forest_layout(&m->forest, timed ? &choice : NULL);
     SB_TRY(native_names_index(m, ctx));
     return read_labels(m, ctx);
 }

@@ -5,6 +5,7 @@
 #include "domain/model/mlmodel.h"
 #include "domain/native/native.h"
 #include "domain/native/spec.h"
+#include "engine/forest/kernel.h"
 #include "engine/pickle/pickle.h"
 #include "sys/mmap.h"
 
@@ -84,12 +85,26 @@ sb_err native_spec_write(struct sb_image_writer *w, const struct native_spec *sp
     return sb_image_finish(w, file);
 }
 
+/* Appends which kernels are the fastest for a forest: timed on the file as far as it is written. */
+static sb_err add_choice(struct sb_image_writer *w, struct sb_str *file, struct sb_errctx *ctx) {
+    struct sb_image img;
+    struct sb_forest f;
+    struct sb_forest_choice choice;
+    SB_TRY(sb_image_open(&img, *file, ctx));
+    SB_TRY(sb_forest_open(&f, &img, ctx));
+    sb_forest_time(&f, &choice);
+    sb_forest_close(&f);
+    sb_forest_choice_write(w, &choice);
+    return sb_image_finish(w, file);
+}
+
 static sb_err write_image(struct job *j, const struct sb_file *image,
                           struct sb_native_report *out) {
     struct sb_image_writer w;
     struct sb_str file = {0};
     sb_image_writer_init(&w, SB_NATIVE_FILE_MAX);
     sb_err err = native_spec_write(&w, &j->spec, &file, j->ctx);
+    if (!err && j->spec.predictor == NATIVE_FOREST) err = add_choice(&w, &file, j->ctx);
     if (!err) err = sb_file_pwrite(image, file.p, file.n, 0, j->ctx);
     if (!err) err = sb_file_sync(image, j->ctx);
     if (!err) out->image_bytes = file.n;

@@ -26,7 +26,8 @@ void sb_image_writer_fini(struct sb_image_writer *w) {
 }
 
 static void close_section(struct sb_image_writer *w) {
-    if (w->n) w->sections[w->n - 1].length = w->out.n - w->sections[w->n - 1].offset;
+    if (w->in_section) w->sections[w->n - 1].length = w->out.n - w->sections[w->n - 1].offset;
+    w->in_section = false;
     while (w->out.n % SB_IMAGE_ALIGN && w->out.err == SB_OK) sb_buf_addc(&w->out, 0);
 }
 
@@ -36,6 +37,7 @@ void sb_image_begin(struct sb_image_writer *w, enum sb_image_section id) {
     w->sections[w->n].id = id;
     w->sections[w->n].offset = w->out.n;
     w->n++;
+    w->in_section = true;
 }
 
 /* The header's checksum covers header and table with its own field as zero. */

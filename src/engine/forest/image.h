@@ -4,6 +4,7 @@
 #ifndef SB_ENGINE_FOREST_IMAGE_H
 #define SB_ENGINE_FOREST_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -37,6 +38,7 @@ enum sb_image_section {
 struct sb_image_writer {
     struct sb_buf out;
     size_t n;
+    bool in_section; /* which out's next bytes belong to */
     struct {
         uint32_t id;
         uint64_t offset, length;
@@ -46,7 +48,7 @@ void sb_image_writer_init(struct sb_image_writer *w, size_t max);
 void sb_image_writer_fini(struct sb_image_writer *w);
 /* A section's bytes follow in w->out; the next begin or finish closes it. */
 void sb_image_begin(struct sb_image_writer *w, enum sb_image_section id);
-/* The whole file, valid until fini. */
+/* The whole file, valid until the next begin or fini. */
 SB_MUST_CHECK sb_err sb_image_finish(struct sb_image_writer *w, struct sb_str *file);
 
 /* Reading: checks magic, version, length, every checksum, and that sections lie apart, aligned and

@@ -3,7 +3,6 @@
  *
  * Sums are only ever added to row by row and tree by tree, so the order of additions is that of the
  * plain walk; what is vectorised is rows. */
-#include <math.h>
 #include <string.h>
 
 #include "engine/forest/kernel_int.h"
@@ -24,34 +23,14 @@ struct scratch {
     _Alignas(64) uint8_t ids[WIDE_ROWS];
 };
 
-static bool fits(const struct sb_forest *f, const struct sb_forest_layouts *l, size_t rows) {
+static bool fits(const struct sb_forest *f, size_t rows) {
     size_t size = f->f32 ? sizeof(float) : sizeof(double);
-    return rows * l->codes.ncolumns <= CODES_ROOM && rows * f->ngroups * size <= SUMS_ROOM;
+    return rows * f->layouts->codes.ncolumns <= CODES_ROOM && rows * f->ngroups * size <= SUMS_ROOM;
 }
 
 /* ---- portable: words of 64 bits ---- */
 
 #define EACH_BYTE UINT64_C(0x0101010101010101)
-
-/* Eight searches side by side. */
-#define SEARCH_8(table, top, x, to)                                                                \
-    do {                                                                                           \
-        for (int i_ = 0; i_ < 64; i_ += 8) {                                                       \
-            uint32_t below_[8] = {0};                                                              \
-            for (uint32_t step_ = (top); step_; step_ >>= 1)                                       \
-                for (int j_ = 0; j_ < 8; j_++)                                                     \
-                    below_[j_] += (table)[below_[j_] + step_ - 1] < (x)[i_ + j_] ? step_ : 0;      \
-            for (int j_ = 0; j_ < 8; j_++) (to)[i_ + j_] = (uint8_t)(below_[j_] + 1);              \
-        }                                                                                          \
-    } while (0)
-
-static void search32(const float *table, uint32_t top, const float *x, uint8_t *to) {
-    SEARCH_8(table, top, x, to);
-}
-
-static void search64(const double *table, uint32_t top, const double *x, uint8_t *to) {
-    SEARCH_8(table, top, x, to);
-}
 
 /* Bytes of a word that are <= k become bits: with equal top bits the difference of the rest
  * decides, else the one with the top bit is larger. */
@@ -92,21 +71,19 @@ static SB_INLINE void add64(const uint8_t *ids, const double *values, uint32_t p
 
 #define NAME(x) x##_portable
 #define TARGET
-#define WORDS    1
-#define VEC      uint64_t
-#define SEARCH32 search32
-#define SEARCH64 search64
-#define MASKS    masks_64
-#define LEAVES   leaves_64
-#define ADD32    add32
-#define ADD64    add64
+#define CPU    SB_FOREST_PORTABLE
+#define WORDS  1
+#define VEC    uint64_t
+#define MASKS  masks_64
+#define LEAVES leaves_64
+#define ADD32  add32
+#define ADD64  add64
 #include "engine/forest/kernel_bits.h"
 #undef NAME
 #undef TARGET
+#undef CPU
 #undef WORDS
 #undef VEC
-#undef SEARCH32
-#undef SEARCH64
 #undef MASKS
 #undef LEAVES
 #undef ADD32
@@ -117,54 +94,7 @@ static SB_INLINE void add64(const uint8_t *ids, const double *values, uint32_t p
 
 /* ---- AVX2 ---- */
 
-#define AVX2 __attribute__((target("avx2")))
-
-/* 32 numbers of 32 bits, each plus 1, as bytes in order. */
-static SB_INLINE AVX2 void store_codes_avx2(__m256i a, __m256i b, __m256i c, __m256i d,
-                                            uint8_t *to) {
-    __m256i ab = _mm256_packus_epi32(a, b), cd = _mm256_packus_epi32(c, d);
-    __m256i mixed = _mm256_packus_epi16(ab, cd);
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    mixed = _mm256_add_epi8(_mm256_permutevar8x32_epi32(mixed, order), _mm256_set1_epi8(1));
-    _mm256_storeu_si256((__m256i *)to, mixed);
-}
-
-static AVX2 void search32_avx2(const float *table, uint32_t top, const float *x, uint8_t *to) {
-    for (int i = 0; i < 64; i += 32) {
-        __m256i at[4];
-        for (int q = 0; q < 4; q++) at[q] = _mm256_setzero_si256();
-        for (uint32_t step = top; step; step >>= 1)
-            for (int q = 0; q < 4; q++) {
-                __m256 t = _mm256_i32gather_ps(table + step - 1, at[q], 4);
-                __m256 lt = _mm256_cmp_ps(t, _mm256_loadu_ps(x + i + 8 * q), _CMP_LT_OQ);
-                __m256i by = _mm256_set1_epi32((int)step);
-                at[q] = _mm256_add_epi32(at[q], _mm256_and_si256(_mm256_castps_si256(lt), by));
-            }
-        store_codes_avx2(at[0], at[1], at[2], at[3], to + i);
-    }
-}
-
-/* Two vectors of 64-bit numbers below 2^32 as one of 32-bit numbers, in order. */
-static SB_INLINE AVX2 __m256i narrow_avx2(__m256i a, __m256i b) {
-    __m256 low = _mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), 0x88);
-    return _mm256_permute4x64_epi64(_mm256_castps_si256(low), 0xd8);
-}
-
-static AVX2 void search64_avx2(const double *table, uint32_t top, const double *x, uint8_t *to) {
-    for (int i = 0; i < 64; i += 32) {
-        __m256i at[8];
-        for (int q = 0; q < 8; q++) at[q] = _mm256_setzero_si256();
-        for (uint32_t step = top; step; step >>= 1)
-            for (int q = 0; q < 8; q++) {
-                __m256d t = _mm256_i64gather_pd(table + step - 1, at[q], 8);
-                __m256d lt = _mm256_cmp_pd(t, _mm256_loadu_pd(x + i + 4 * q), _CMP_LT_OQ);
-                __m256i by = _mm256_set1_epi64x(step);
-                at[q] = _mm256_add_epi64(at[q], _mm256_and_si256(_mm256_castpd_si256(lt), by));
-            }
-        store_codes_avx2(narrow_avx2(at[0], at[1]), narrow_avx2(at[2], at[3]),
-                         narrow_avx2(at[4], at[5]), narrow_avx2(at[6], at[7]), to + i);
-    }
-}
+#define AVX2 __attribute__((target("avx2,popcnt")))
 
 static SB_INLINE AVX2 uint64_t mask_32_avx2(const uint8_t *codes, __m256i k) {
     __m256i c = _mm256_load_si256((const __m256i *)codes);
@@ -209,16 +139,15 @@ static SB_INLINE AVX2 void leaves_256_avx2(const uint64_t *planes, uint32_t n, u
     leaves_avx2(planes, 4, n, ids);
 }
 
-#define NAME(x)  x##_avx2_narrow
-#define TARGET   AVX2
-#define WORDS    1
-#define VEC      uint64_t
-#define SEARCH32 search32_avx2
-#define SEARCH64 search64_avx2
-#define MASKS    masks_64_avx2
-#define LEAVES   leaves_64_avx2
-#define ADD32    add32
-#define ADD64    add64
+#define NAME(x) x##_avx2_narrow
+#define TARGET  AVX2
+#define CPU     SB_FOREST_AVX2
+#define WORDS   1
+#define VEC     uint64_t
+#define MASKS   masks_64_avx2
+#define LEAVES  leaves_64_avx2
+#define ADD32   add32
+#define ADD64   add64
 #include "engine/forest/kernel_bits.h"
 #undef NAME
 #undef WORDS
@@ -234,10 +163,9 @@ static SB_INLINE AVX2 void leaves_256_avx2(const uint64_t *planes, uint32_t n, u
 #include "engine/forest/kernel_bits.h"
 #undef NAME
 #undef TARGET
+#undef CPU
 #undef WORDS
 #undef VEC
-#undef SEARCH32
-#undef SEARCH64
 #undef MASKS
 #undef LEAVES
 #undef ADD32
@@ -245,69 +173,7 @@ static SB_INLINE AVX2 void leaves_256_avx2(const uint64_t *planes, uint32_t n, u
 
 /* ---- AVX-512 ---- */
 
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2")))
-
-/* Tables of up to 31 thresholds stay in two registers; of larger ones every eighth does. */
-static AVX512 void search32_avx512(const float *table, uint32_t top, const float *x, uint8_t *to) {
-    const bool small = top < 32;
-    const __m512i every =
-        _mm512_setr_epi32(7, 15, 23, 31, 39, 47, 55, 63, 71, 79, 87, 95, 103, 111, 119, 127);
-    __m512 low = small ? _mm512_loadu_ps(table) : _mm512_i32gather_ps(every, table, 4);
-    __m512 high = small ? _mm512_loadu_ps(table + 16) : _mm512_i32gather_ps(every, table + 128, 4);
-    __m512i at[4];
-    for (int q = 0; q < 4; q++) at[q] = _mm512_setzero_si512();
-    for (int step = 16; step; step >>= 1)
-        for (int q = 0; q < 4; q++) {
-            __m512i look = _mm512_add_epi32(at[q], _mm512_set1_epi32(step - 1));
-            __m512 t = _mm512_permutex2var_ps(low, look, high);
-            __mmask16 lt = _mm512_cmp_ps_mask(t, _mm512_loadu_ps(x + 16 * q), _CMP_LT_OQ);
-            at[q] = _mm512_mask_add_epi32(at[q], lt, at[q], _mm512_set1_epi32(step));
-        }
-    if (!small) {
-        for (int q = 0; q < 4; q++) at[q] = _mm512_slli_epi32(at[q], 3);
-        for (int step = 4; step; step >>= 1)
-            for (int q = 0; q < 4; q++) {
-                __m512 t = _mm512_i32gather_ps(at[q], table + step - 1, 4);
-                __mmask16 lt = _mm512_cmp_ps_mask(t, _mm512_loadu_ps(x + 16 * q), _CMP_LT_OQ);
-                at[q] = _mm512_mask_add_epi32(at[q], lt, at[q], _mm512_set1_epi32(step));
-            }
-    }
-    for (int q = 0; q < 4; q++) {
-        __m512i code = _mm512_add_epi32(at[q], _mm512_set1_epi32(1));
-        _mm_storeu_si128((__m128i *)(to + 16 * q), _mm512_cvtepi32_epi8(code));
-    }
-}
-
-/* Tables of up to 15 thresholds stay in two registers; of larger ones every sixteenth does. */
-static AVX512 void search64_avx512(const double *table, uint32_t top, const double *x,
-                                   uint8_t *to) {
-    const bool small = top < 16;
-    const __m512i every = _mm512_setr_epi64(15, 31, 47, 63, 79, 95, 111, 127);
-    __m512d low = small ? _mm512_loadu_pd(table) : _mm512_i64gather_pd(every, table, 8);
-    __m512d high = small ? _mm512_loadu_pd(table + 8) : _mm512_i64gather_pd(every, table + 128, 8);
-    __m512i at[8];
-    for (int q = 0; q < 8; q++) at[q] = _mm512_setzero_si512();
-    for (int step = 8; step; step >>= 1)
-        for (int q = 0; q < 8; q++) {
-            __m512i look = _mm512_add_epi64(at[q], _mm512_set1_epi64(step - 1));
-            __m512d t = _mm512_permutex2var_pd(low, look, high);
-            __mmask8 lt = _mm512_cmp_pd_mask(t, _mm512_loadu_pd(x + 8 * q), _CMP_LT_OQ);
-            at[q] = _mm512_mask_add_epi64(at[q], lt, at[q], _mm512_set1_epi64(step));
-        }
-    if (!small) {
-        for (int q = 0; q < 8; q++) at[q] = _mm512_slli_epi64(at[q], 4);
-        for (int step = 8; step; step >>= 1)
-            for (int q = 0; q < 8; q++) {
-                __m512d t = _mm512_i64gather_pd(at[q], table + step - 1, 8);
-                __mmask8 lt = _mm512_cmp_pd_mask(t, _mm512_loadu_pd(x + 8 * q), _CMP_LT_OQ);
-                at[q] = _mm512_mask_add_epi64(at[q], lt, at[q], _mm512_set1_epi64(step));
-            }
-    }
-    for (int q = 0; q < 8; q++) {
-        __m512i code = _mm512_add_epi64(at[q], _mm512_set1_epi64(1));
-        _mm_storel_epi64((__m128i *)(to + 8 * q), _mm512_cvtepi64_epi8(code));
-    }
-}
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,popcnt")))
 
 static SB_INLINE AVX512 void masks_64_avx512(const uint8_t *codes, uint8_t k, uint64_t *to) {
     *to = _mm512_cmple_epu8_mask(_mm512_load_si512(codes), _mm512_set1_epi8((char)k));
@@ -336,16 +202,15 @@ static SB_INLINE AVX512 void leaves_512_avx512(const uint64_t *planes, uint32_t 
     leaves_avx512(planes, 8, n, ids);
 }
 
-#define NAME(x)  x##_avx512_narrow
-#define TARGET   AVX512
-#define WORDS    1
-#define VEC      uint64_t
-#define SEARCH32 search32_avx512
-#define SEARCH64 search64_avx512
-#define MASKS    masks_64_avx512
-#define LEAVES   leaves_64_avx512
-#define ADD32    add32
-#define ADD64    add64
+#define NAME(x) x##_avx512_narrow
+#define TARGET  AVX512
+#define CPU     SB_FOREST_AVX512
+#define WORDS   1
+#define VEC     uint64_t
+#define MASKS   masks_64_avx512
+#define LEAVES  leaves_64_avx512
+#define ADD32   add32
+#define ADD64   add64
 #include "engine/forest/kernel_bits.h"
 #undef NAME
 #undef WORDS
@@ -365,8 +230,8 @@ static SB_INLINE AVX512 void leaves_512_avx512(const uint64_t *planes, uint32_t 
 
 struct width {
     size_t rows;
-    void (*block)(const struct sb_forest *f, const struct sb_forest_layouts *l, const void *rows,
-                  size_t n, bool has_nan, struct scratch *s, double *out);
+    void (*block)(const struct sb_forest *f, const char *rows, size_t n, bool has_nan,
+                  struct scratch *s, double *out);
 };
 
 static const struct width widths[SB_FOREST_CPU_COUNT][2] = {
@@ -377,22 +242,21 @@ static const struct width widths[SB_FOREST_CPU_COUNT][2] = {
     [SB_FOREST_PORTABLE] = {{64, block_portable}, {64, block_portable}},
 };
 
-bool kernel_bits_fits(const struct sb_forest *f, const struct sb_forest_layouts *l) {
-    return l->bits.trees && fits(f, l, 64);
+bool kernel_bits_fits(const struct sb_forest *f) {
+    return f->layouts->bits.trees && fits(f, 64);
 }
 
-void kernel_bits_sum(const struct sb_forest *f, const struct sb_forest_layouts *l,
-                     enum sb_forest_cpu cpu, const void *rows, size_t nrows, bool has_nan,
-                     double *out) {
+void kernel_bits_sum(const struct sb_forest *f, enum sb_forest_cpu cpu, const void *rows,
+                     size_t nrows, bool has_nan, double *out) {
     struct scratch s;
-    const size_t row_size = f->nfeatures * (f->wide ? sizeof(double) : sizeof(float));
     const struct width *narrow = &widths[cpu][0], *wide = &widths[cpu][1];
-    if (!fits(f, l, wide->rows)) wide = narrow;
-    memset(s.codes, 0, (size_t)l->codes.ncolumns * wide->rows); /* rows that a block lacks */
+    if (!fits(f, wide->rows)) wide = narrow;
+    memset(s.codes, 0, f->layouts->codes.ncolumns * wide->rows); /* of rows that a block lacks */
     for (size_t r = 0; r < nrows;) {
         const struct width *w = nrows - r < WIDE_FROM ? narrow : wide;
         size_t n = nrows - r < w->rows ? nrows - r : w->rows;
-        w->block(f, l, (const char *)rows + r * row_size, n, has_nan, &s, out + r * f->ngroups);
+        const char *from = (const char *)rows + r * kernel_row_bytes(f);
+        w->block(f, from, n, has_nan, &s, out + r * f->ngroups);
         r += n;
     }
 }

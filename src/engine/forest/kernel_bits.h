@@ -3,7 +3,7 @@
  *
  *   NAME(x)  x with a suffix of its own     TARGET  attribute of its functions
  *   WORDS    rows of a block / 64           VEC     a type of as many bits, with & | ~
- *   SEARCH32, SEARCH64  (const T *table, uint32_t top, const T *x, uint8_t *to): codes of 64 values
+ *   CPU      the enum sb_forest_cpu
  *   MASKS    (const uint8_t *codes, uint8_t k, uint64_t *to): bit r of to[r / 64] = codes[r] <= k
  *   LEAVES   (const uint64_t *planes, uint32_t n, uint8_t *ids): ids of 64 rows; bit p of an id is
  *            the row's bit in planes[p * WORDS]
@@ -13,59 +13,6 @@
 #ifdef NAME
 
 enum { NAME(ROWS) = 64 * WORDS };
-
-/* Codes of one column for up to 64 rows that start at row. */
-static TARGET void NAME(column)(const struct sb_forest *f, const struct layout_codes *c,
-                                const struct layout_column *col, const void *rows, size_t n,
-                                uint8_t *to) {
-    _Alignas(64) double wide[64] = {0};
-    float *narrow = (float *)wide;
-    for (size_t r = 0; r < n; r++) {
-        if (f->wide)
-            wide[r] = ((const double *)rows)[r * f->nfeatures + col->feature];
-        else
-            narrow[r] = ((const float *)rows)[r * f->nfeatures + col->feature];
-    }
-    if (col->set)
-        for (size_t r = 0; r < 64; r++) to[r] = layout_set_code(f, col, wide[r]);
-    else if (f->wide)
-        SEARCH64(c->wide + (size_t)col->table * TABLE, c->top[col->table], wide, to);
-    else
-        SEARCH32(c->narrow + (size_t)col->table * TABLE, c->top[col->table], narrow, to);
-}
-
-static TARGET void NAME(put_nan)(const struct sb_forest *f, const struct layout_column *col,
-                                 const void *rows, size_t n, uint8_t *to) {
-    for (size_t r = 0; r < n; r++) {
-        size_t at = r * f->nfeatures + col->feature;
-        bool nan = f->wide ? isnan(((const double *)rows)[at]) : isnan(((const float *)rows)[at]);
-        if (nan) to[r] = col->nan_code;
-    }
-}
-
-/* Codes of a block, column by column into buf; codes[i] is where column i's are. Without NaN twin
- * columns are one. */
-static TARGET void NAME(encode)(const struct sb_forest *f, const struct layout_codes *c,
-                                const void *rows, size_t n, bool has_nan, uint8_t *buf,
-                                const uint8_t **codes) {
-    size_t row_size = f->nfeatures * (f->wide ? sizeof(double) : sizeof(float));
-    for (size_t r = 0; r < n; r += 64) {
-        const void *tile = (const char *)rows + r * row_size;
-        size_t count = n - r < 64 ? n - r : 64;
-        for (uint32_t i = 0; i < c->ncolumns; i++) {
-            const struct layout_column *col = &c->columns[i];
-            uint8_t *to = buf + (size_t)i * NAME(ROWS) + r;
-            codes[i] = buf + (size_t)i * NAME(ROWS);
-            if (col->twin && !has_nan)
-                codes[i] = codes[i - 1];
-            else if (col->twin)
-                memcpy(to, to - NAME(ROWS), 64);
-            else
-                NAME(column)(f, c, col, tile, count, to);
-            if (has_nan) NAME(put_nan)(f, col, tile, count, to);
-        }
-    }
-}
 
 /* Which leaf each row of a block reaches in a tree. */
 static TARGET void NAME(walk)(const struct layout_bits *l, const struct layout_bits_tree *t,
@@ -93,12 +40,17 @@ static TARGET void NAME(walk)(const struct layout_bits *l, const struct layout_b
 }
 
 /* Sums of a block of n <= NAME(ROWS) rows into out. */
-static TARGET void NAME(block)(const struct sb_forest *f, const struct sb_forest_layouts *l,
-                               const void *rows, size_t n, bool has_nan, struct scratch *s,
-                               double *out) {
-    const uint8_t *codes[COLUMNS_MAX];
+static TARGET void NAME(block)(const struct sb_forest *f, const char *rows, size_t n, bool has_nan,
+                               struct scratch *s, double *out) {
+    const struct sb_forest_layouts *l = f->layouts;
     const size_t nwords = (n + 63) / 64;
-    NAME(encode)(f, &l->codes, rows, n, has_nan, s->codes, codes);
+    const uint8_t *codes[COLUMNS_MAX];
+    for (uint32_t i = 0; i < l->codes.ncolumns; i++) {
+        bool same = l->codes.columns[i].twin && !has_nan;
+        codes[i] = same ? codes[i - 1] : s->codes + (size_t)i * NAME(ROWS);
+    }
+    for (size_t r = 0; r < n; r++)
+        kernel_encode(f, CPU, rows + r * kernel_row_bytes(f), s->codes + r, NAME(ROWS));
     for (uint32_t g = 0; g < f->ngroups; g++)
         for (size_t r = 0; r < NAME(ROWS); r++) {
             if (f->f32)

@@ -47,10 +47,11 @@ static void *make_rows(const struct sb_forest *f) {
     sb_rng_seed(&rng, 1);
     for (uint32_t i = 0; i < c->ncolumns; i++) {
         const struct layout_column *col = &c->columns[i];
-        uint32_t room = col->set ? 32 * (col->n ? col->n : 1) : 2 * (uint32_t)c->top[col->table];
+        uint32_t room = col->set ? 32 * col->n + 1 : c->used[col->table] + 1u;
         for (size_t r = 0; r < ROWS; r++) {
             size_t at = r * f->nfeatures + col->feature;
-            size_t pick = sb_rng_next(&rng) % room, entry = (size_t)col->table * TABLE + pick;
+            size_t pick = sb_rng_next(&rng) % room,
+                   entry = (size_t)col->table * TABLE + PIVOTS + pick;
             if (f->wide)
                 ((double *)(void *)rows)[at] = col->set ? (double)pick : c->wide[entry];
             else

@@ -5,32 +5,13 @@
 
 #include "engine/forest/kernel_int.h"
 
-/* Adds the leaves of a group's trees in tree order; left[t] has a bit per leaf that is left. */
-static void add_group(const struct sb_forest *f, const struct layout_lanes *l, uint32_t first,
-                      const uint64_t *left, float *sum32, double *sum64) {
-    uint32_t n = f->ntrees - first < LANES_TREES ? f->ntrees - first : LANES_TREES;
-    for (uint32_t i = 0; i < n; i++) {
-        size_t leaf = (size_t)(first + i) * 8 * l->bytes + (size_t)__builtin_ctzll(left[i]);
-        if (f->width == 1 && f->f32) {
-            sum32[f->trees[first + i].group] += ((const float *)l->values)[leaf];
-        } else if (f->width == 1) {
-            sum64[f->trees[first + i].group] += ((const double *)l->values)[leaf];
-        } else {
-            for (uint32_t k = 0; k < f->width; k++) {
-                if (f->f32)
-                    sum32[k] += ((const float *)l->values)[leaf * f->width + k];
-                else
-                    sum64[k] += ((const double *)l->values)[leaf * f->width + k];
-            }
-        }
-    }
-}
+enum { SUMS = 64 }; /* of a row */
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define AVX2   __attribute__((target("avx2")))
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2")))
+#define AVX2   __attribute__((target("avx2,popcnt")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,popcnt")))
 
 /* ---- AVX2: two halves of 32 trees; columns in one, two or four registers of 16 ---- */
 
@@ -47,6 +28,34 @@ static SB_INLINE AVX2 __m256i look_avx2(const struct columns_avx2 *c, int parts,
     __m256i w = _mm256_blendv_epi8(_mm256_shuffle_epi8(c->part[2], column),
                                    _mm256_shuffle_epi8(c->part[3], column), bit4);
     return _mm256_blendv_epi8(v, w, _mm256_slli_epi16(column, 2));
+}
+
+/* Byte b of the masks of 32 trees is in part[b]: makes them whole, tree after tree. Unpacking works
+ * within the halves of a register, 16 trees each. */
+static SB_INLINE AVX2 void put_masks_avx2(__m256i *part, int bytes, uint8_t *to) {
+    __m256i next[8];
+    if (bytes >= 2)
+        for (int i = 0; i < bytes; i += 2) {
+            next[i] = _mm256_unpacklo_epi8(part[i], part[i + 1]);
+            next[i + 1] = _mm256_unpackhi_epi8(part[i], part[i + 1]);
+        }
+    if (bytes >= 4)
+        for (int i = 0; i < bytes; i += 4) {
+            part[i] = _mm256_unpacklo_epi16(next[i], next[i + 2]);
+            part[i + 1] = _mm256_unpackhi_epi16(next[i], next[i + 2]);
+            part[i + 2] = _mm256_unpacklo_epi16(next[i + 1], next[i + 3]);
+            part[i + 3] = _mm256_unpackhi_epi16(next[i + 1], next[i + 3]);
+        }
+    if (bytes == 8)
+        for (int i = 0; i < 4; i++) {
+            next[2 * i] = _mm256_unpacklo_epi32(part[i], part[i + 4]);
+            next[2 * i + 1] = _mm256_unpackhi_epi32(part[i], part[i + 4]);
+        }
+    const __m256i *whole = bytes == 1 || bytes == 4 ? part : next;
+    for (int i = 0; i < bytes; i++) {
+        _mm_storeu_si128((__m128i *)(to + 16 * i), _mm256_castsi256_si128(whole[i]));
+        _mm_storeu_si128((__m128i *)(to + 16 * (bytes + i)), _mm256_extracti128_si256(whole[i], 1));
+    }
 }
 
 /* Which leaves are left of trees [32 * half, 32 * half + 32) of the group whose slots start at p.
@@ -66,8 +75,7 @@ static SB_INLINE AVX2 void half_avx2(const struct columns_avx2 *c, const uint8_t
             left[b] = _mm256_and_si256(left[b], _mm256_or_si256(_mm256_load_si256(mask), keep));
         }
     }
-    for (int b = 0; b < bytes; b++)
-        _mm256_store_si256((__m256i *)(to + LANES_TREES * b + 32 * half), left[b]);
+    put_masks_avx2(left, bytes, to + 32 * half * bytes);
 }
 
 static SB_INLINE AVX2 void group_parts_avx2(const struct columns_avx2 *c, const uint8_t *p,
@@ -113,7 +121,13 @@ static SB_INLINE AVX512 void group_bytes_avx512(const uint8_t *codes, bool two, 
             left[b] = _mm512_ternarylogic_epi64(left[b], mask, keep, 0xe0); /* a & (b | c) */
         }
     }
-    for (int b = 0; b < bytes; b++) _mm512_store_si512(to + LANES_TREES * b, left[b]);
+    for (int half = 0; half < 2; half++) {
+        __m256i part[8];
+        for (int b = 0; b < bytes; b++)
+            part[b] =
+                half ? _mm512_extracti64x4_epi64(left[b], 1) : _mm512_castsi512_si256(left[b]);
+        put_masks_avx2(part, bytes, to + 32 * half * bytes);
+    }
 }
 
 static AVX512 void group_avx512(const uint8_t *codes, uint32_t ncolumns, const uint8_t *p,
@@ -127,52 +141,106 @@ static AVX512 void group_avx512(const uint8_t *codes, uint32_t ncolumns, const u
     }
 }
 
-/* ---- */
+/* The mask of tree i: `bytes` bytes. */
+static SB_INLINE uint32_t first_leaf(const uint8_t *masks, uint32_t i, int bytes) {
+    uint64_t m = 0;
+    memcpy(&m, masks + (size_t)i * (size_t)bytes, (size_t)bytes);
+    return (uint32_t)__builtin_ctzll(m);
+}
 
-/* Byte b of leaf mask t is at bytes[64 * b + t]. */
-static void gather_masks(const uint8_t *bytes, uint32_t nbytes, uint64_t *to) {
-    for (int t = 0; t < LANES_TREES; t++) {
-        uint64_t v = 0;
-        for (uint32_t b = 0; b < nbytes; b++)
-            v |= (uint64_t)bytes[LANES_TREES * b + (size_t)t] << 8 * b;
-        to[t] = v;
+/* Adds the leaves of n trees from number first on, in tree order. A single sum stays in a
+ * register: additions then follow one another at the speed of the adder. */
+static SB_INLINE void add_trees(const struct sb_forest *f, const struct layout_lanes *l,
+                                uint32_t first, uint32_t n, const uint8_t *masks, int bytes,
+                                float *sum32, double *sum64) {
+    const uint32_t room = 8 * (uint32_t)bytes, width = f->width;
+    const float *v32 = (const float *)l->values + (size_t)first * room * width;
+    const double *v64 = (const double *)l->values + (size_t)first * room * width;
+    const struct sb_forest_tree *trees = f->trees + first;
+    if (f->ngroups == 1 && f->f32) {
+        float sum = *sum32;
+        for (uint32_t i = 0; i < n; i++) sum += v32[i * room + first_leaf(masks, i, bytes)];
+        *sum32 = sum;
+    } else if (f->ngroups == 1) {
+        double sum = *sum64;
+        for (uint32_t i = 0; i < n; i++) sum += v64[i * room + first_leaf(masks, i, bytes)];
+        *sum64 = sum;
+    } else if (width == 1) {
+        for (uint32_t i = 0; i < n; i++) {
+            size_t at = i * room + first_leaf(masks, i, bytes);
+            if (f->f32)
+                sum32[trees[i].group] += v32[at];
+            else
+                sum64[trees[i].group] += v64[at];
+        }
+    } else {
+        for (uint32_t i = 0; i < n; i++) {
+            size_t at = (size_t)(i * room + first_leaf(masks, i, bytes)) * width;
+            for (uint32_t k = 0; k < width; k++) {
+                if (f->f32)
+                    sum32[k] += v32[at + k];
+                else
+                    sum64[k] += v64[at + k];
+            }
+        }
     }
 }
 
-bool kernel_lanes_fits(const struct sb_forest_layouts *l, enum sb_forest_cpu cpu) {
-    uint32_t most = cpu == SB_FOREST_AVX512 ? 128 : cpu == SB_FOREST_AVX2 ? 64 : 0;
-    return l->lanes.groups && l->codes.ncolumns <= most;
+static void add_group(const struct sb_forest *f, const struct layout_lanes *l, uint32_t first,
+                      const uint8_t *masks, float *sum32, double *sum64) {
+    uint32_t n = f->ntrees - first < LANES_TREES ? f->ntrees - first : LANES_TREES;
+    switch (l->bytes) {
+    case 1: add_trees(f, l, first, n, masks, 1, sum32, sum64); break;
+    case 2: add_trees(f, l, first, n, masks, 2, sum32, sum64); break;
+    case 4: add_trees(f, l, first, n, masks, 4, sum32, sum64); break;
+    default: add_trees(f, l, first, n, masks, 8, sum32, sum64);
+    }
 }
 
-void kernel_lanes_add(const struct sb_forest *f, const struct sb_forest_layouts *l,
-                      enum sb_forest_cpu cpu, const void *row, float *sum32, double *sum64) {
-    _Alignas(64) uint8_t codes[LANES_COLUMNS_MAX], bytes[8 * LANES_TREES];
-    uint64_t left[LANES_TREES];
-    const struct layout_lanes *s = &l->lanes;
-    layout_encode_row(f, &l->codes, row, codes);
+bool kernel_lanes_fits(const struct sb_forest *f, enum sb_forest_cpu cpu) {
+    const uint32_t most[SB_FOREST_CPU_COUNT] = {0, 64, LANES_COLUMNS_MAX};
+    const struct sb_forest_layouts *l = f->layouts;
+    return l->lanes.slots && l->codes.ncolumns <= most[cpu] && f->ngroups <= SUMS;
+}
+
+static void add_row(const struct sb_forest *f, enum sb_forest_cpu cpu, const void *row,
+                    float *sum32, double *sum64) {
+    _Alignas(64) uint8_t codes[LANES_COLUMNS_MAX], masks[8 * LANES_TREES];
+    const struct layout_lanes *s = &f->layouts->lanes;
+    const uint32_t ncolumns = f->layouts->codes.ncolumns;
+    kernel_encode(f, cpu, row, codes, 1);
     for (uint32_t t = 0; t < f->ntrees; t += LANES_TREES) {
         const struct layout_lanes_group *g = &s->groups[t / LANES_TREES];
         if (cpu == SB_FOREST_AVX512)
-            group_avx512(codes, l->codes.ncolumns, s->slots + g->at, g->nslots, s->bytes, bytes);
+            group_avx512(codes, ncolumns, s->slots + g->at, g->nslots, s->bytes, masks);
         else
-            group_avx2(codes, l->codes.ncolumns, s->slots + g->at, g->nslots, s->bytes, bytes);
-        gather_masks(bytes, s->bytes, left);
-        add_group(f, s, t, left, sum32, sum64);
+            group_avx2(codes, ncolumns, s->slots + g->at, g->nslots, s->bytes, masks);
+        add_group(f, s, t, masks, sum32, sum64);
+    }
+}
+
+void kernel_lanes_sum(const struct sb_forest *f, enum sb_forest_cpu cpu, const void *rows,
+                      size_t nrows, double *out) {
+    float sum32[SUMS];
+    const char *row = rows;
+    for (size_t r = 0; r < nrows; r++, row += kernel_row_bytes(f), out += f->ngroups) {
+        sums_start(f, 1, sum32, out);
+        add_row(f, cpu, row, sum32, out);
+        sums_finish(f, 1, sum32, out);
     }
 }
 
 #else
 
-bool kernel_lanes_fits(const struct sb_forest_layouts *l, enum sb_forest_cpu cpu) {
-    SB_UNUSED(l);
+bool kernel_lanes_fits(const struct sb_forest *f, enum sb_forest_cpu cpu) {
+    SB_UNUSED(f);
     SB_UNUSED(cpu);
     return false;
 }
 
-void kernel_lanes_add(const struct sb_forest *f, const struct sb_forest_layouts *l,
-                      enum sb_forest_cpu cpu, const void *row, float *sum32, double *sum64) {
+void kernel_lanes_sum(const struct sb_forest *f, enum sb_forest_cpu cpu, const void *rows,
+                      size_t nrows, double *out) {
     SB_UNUSED(cpu);
-    SB_UNUSED(row);
-    add_group(f, &l->lanes, 0, (const uint64_t[LANES_TREES]){0}, sum32, sum64);
+    kernel_plain_sum(f, rows, nrows, true, out);
 }
 #endif

@@ -62,7 +62,8 @@ static bool make_coded(struct sb_forest_layouts *l, const struct sb_forest *f) {
         for (uint32_t i = 0; i < f->trees[t].count; i++) {
             size_t at = (size_t)f->trees[t].root + i;
             struct layout_node n = layout_node_at(f, &f->trees[t], i);
-            l->coded.nodes[at] = n.left << 16 | (uint32_t)c->node_column[at] << 8 | c->node_k[at];
+            l->coded.nodes[at] =
+                (n.left - i) << 16 | (uint32_t)c->node_column[at] << 8 | c->node_k[at];
         }
     return true;
 }

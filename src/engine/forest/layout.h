@@ -30,7 +30,8 @@ enum {
     CODES_MAX = 254, /* thresholds of a table */
     CODE_NAN_LEFT = 0,
     CODE_NAN_RIGHT = 255,
-    TABLE = 256, /* room of a table; unused places are +inf */
+    PIVOTS = 16,
+    TABLE = PIVOTS + 256, /* room of a table: pivots, then places; unused ones are +inf */
     COLUMNS_MAX = 1024,
 
     CODED_COLUMNS_MAX = 256,
@@ -96,14 +97,15 @@ struct layout_column {
 struct layout_codes {
     uint32_t ncolumns, ntables;
     struct layout_column *columns;
-    uint8_t *top;          /* per table: the first step of the search, a power of two */
+    uint8_t *used;         /* places of each table that thresholds fill */
     float *narrow;         /* TABLE per table; of a narrow forest */
     double *wide;          /* the same of a wide one */
     uint16_t *node_column; /* per node of the forest; both NULL once the layouts are made */
     uint8_t *node_k;
 };
 
-/* left child in the high half, column, k. A leaf has itself as left child and k = 255. */
+/* How far on the left child is in the high half (0 in a leaf), then column, then k. A leaf has k =
+ * 255: no code is greater. */
 struct layout_coded {
     uint32_t *nodes; /* as many as the forest's */
 };
@@ -161,14 +163,5 @@ bool layout_codes_make(struct layout_codes *c, const struct sb_forest *f);
 void layout_codes_fini(struct layout_codes *c);
 /* No longer needed once the other layouts are made. */
 void layout_codes_drop_nodes(struct layout_codes *c);
-
-/* Codes of values; x may be NaN only for the first. */
-uint8_t layout_set_code(const struct sb_forest *f, const struct layout_column *c, double x);
-uint8_t layout_code_narrow(const struct layout_codes *c, uint32_t table, float x);
-uint8_t layout_code_wide(const struct layout_codes *c, uint32_t table, double x);
-
-/* Codes of a row, one per column. */
-void layout_encode_row(const struct sb_forest *f, const struct layout_codes *c, const void *row,
-                       uint8_t *to);
 
 #endif

@@ -117,24 +117,24 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The sorted table, and each threshold's place in it. */
+/* The table with its pivots, and each threshold's place in it. */
 static void sort_table(struct builder *b, uint32_t index) {
     struct collected *t = b->tables[index];
     double sorted[CODES_MAX];
-    uint32_t n = 0, top = 1;
+    uint32_t n = 0;
     for (uint32_t i = 0; i < SLOTS; i++)
         if (t->used[i]) sorted[n++] = t->key[i];
     qsort(sorted, n, sizeof *sorted, by_value);
     for (uint32_t i = 0; i < n; i++) t->used[key_slot(t, sorted[i])] = (uint8_t)(i + 1);
     for (uint32_t i = 0; i < TABLE; i++) {
-        double v = i < n ? sorted[i] : (double)INFINITY;
+        uint32_t place = i < PIVOTS ? 16 * i + 15 : i - PIVOTS;
+        double v = place < n ? sorted[place] : (double)INFINITY;
         if (b->f->wide)
             b->c->wide[(size_t)index * TABLE + i] = v;
         else
             b->c->narrow[(size_t)index * TABLE + i] = (float)v;
     }
-    while (top * 2 <= n) top *= 2;
-    b->c->top[index] = (uint8_t)top;
+    b->c->used[index] = (uint8_t)n;
 }
 
 static bool add_columns(struct builder *b) {
@@ -180,14 +180,14 @@ static bool fill(struct builder *b) {
     const struct sb_forest *f = b->f;
     if (!collect(b) || !add_columns(b)) return false;
     size_t room = ((size_t)c->ntables + 1) * TABLE;
-    c->top = sb_try_alloc(c->ntables + 1);
+    c->used = sb_try_alloc(c->ntables + 1);
     if (f->wide)
         c->wide = sb_try_alloc(room * sizeof *c->wide);
     else
         c->narrow = sb_try_alloc(room * sizeof *c->narrow);
     c->node_column = sb_try_alloc((f->nnodes + 1) * sizeof *c->node_column);
     c->node_k = sb_try_alloc(f->nnodes + 1);
-    if (!c->top || !(f->wide ? (void *)c->wide : (void *)c->narrow) || !c->node_column ||
+    if (!c->used || !(f->wide ? (void *)c->wide : (void *)c->narrow) || !c->node_column ||
         !c->node_k)
         return false;
     for (uint32_t i = 0; i < c->ntables; i++) sort_table(b, i);
@@ -226,55 +226,8 @@ void layout_codes_drop_nodes(struct layout_codes *c) {
 void layout_codes_fini(struct layout_codes *c) {
     layout_codes_drop_nodes(c);
     sb_free(c->columns);
-    sb_free(c->top);
+    sb_free(c->used);
     sb_free(c->narrow);
     sb_free(c->wide);
     *c = (struct layout_codes){0};
-}
-
-/* ---- codes of a row ---- */
-
-uint8_t layout_set_code(const struct sb_forest *f, const struct layout_column *c, double x) {
-    if (isnan(x)) return c->nan_code;
-    bool in = false;
-    if (x >= 0 && x < 32.0 * c->n) {
-        uint32_t category = (uint32_t)x;
-        in = f->sets[c->first + category / 32] >> category % 32 & 1;
-    }
-    return in != c->others ? 1 : 2;
-}
-
-/* Without branches on the value, so that the searches of several columns overlap. */
-#define SEARCH(table, first_step, x)                                                               \
-    __extension__({                                                                                \
-        uint32_t below_ = 0;                                                                       \
-        for (uint32_t step_ = (first_step); step_; step_ >>= 1)                                    \
-            below_ += (table)[below_ + step_ - 1] < (x) ? step_ : 0;                               \
-        (uint8_t)(below_ + 1);                                                                     \
-    })
-
-uint8_t layout_code_narrow(const struct layout_codes *c, uint32_t table, float x) {
-    return SEARCH(c->narrow + (size_t)table * TABLE, c->top[table], x);
-}
-
-uint8_t layout_code_wide(const struct layout_codes *c, uint32_t table, double x) {
-    return SEARCH(c->wide + (size_t)table * TABLE, c->top[table], x);
-}
-
-void layout_encode_row(const struct sb_forest *f, const struct layout_codes *c, const void *row,
-                       uint8_t *to) {
-    for (uint32_t i = 0; i < c->ncolumns; i++) {
-        const struct layout_column *col = &c->columns[i];
-        if (f->wide) {
-            double x = ((const double *)row)[col->feature];
-            uint8_t code = col->set    ? layout_set_code(f, col, x)
-                           : col->twin ? to[i - 1]
-                                       : layout_code_wide(c, col->table, x);
-            to[i] = x != x ? col->nan_code : code;
-        } else {
-            float x = ((const float *)row)[col->feature];
-            uint8_t code = col->twin ? to[i - 1] : layout_code_narrow(c, col->table, x);
-            to[i] = x != x ? col->nan_code : code;
-        }
-    }
 }

@@ -192,33 +192,25 @@ static void compose(struct sb_query *q, const struct experiment_query *x) {
     for (size_t i = 0; i < x->orders->n; i++)
         sb_buf_addf(&q->sql, "%s %s, ", x->orders->v[i].attribute->column,
                     x->orders->v[i].descending ? "DESC" : "ASC");
-    sb_buf_addz(&q->sql, "e.experiment_id DESC LIMIT ? OFFSET ?");
-    sb_query_add(q, sb_sql_int(x->limit + 1));
-    sb_query_add(q, sb_sql_int(x->offset));
+    sb_buf_addz(&q->sql, "e.experiment_id DESC");
+    sb_query_page(q, x->limit, x->offset);
+}
+
+static void found_row(struct sb_tx *tx, struct sb_sql_stmt *st, void *rows) {
+    struct sb_experiment *e = sb_vec_push(tx, rows, sizeof *e);
+    if (e) read_row(tx, st, e);
 }
 
 static sb_err search_in(struct sb_tx *tx, const struct experiment_query *x,
                         struct sb_experiments *out) {
     struct sb_query q;
+    struct sb_vec rows = {0};
     sb_query_init(&q);
     compose(&q, x);
-    struct sb_vec rows = {0};
-    struct sb_sql_stmt *st;
-    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
-    if (!err) {
-        while (sb_sql_next(st)) {
-            struct sb_experiment *e = sb_vec_push(tx, &rows, sizeof *e);
-            if (e) read_row(tx, st, e);
-        }
-        err = sb_sql_end(st);
-    }
-    sb_query_fini(&q);
-    SB_TRY(err);
+    SB_TRY(sb_query_run(tx, &q, found_row, &rows));
     *out = (struct sb_experiments){.v = (void *)rows.p, .n = rows.n};
-    if (out->n > (size_t)x->limit) {
-        out->n = (size_t)x->limit;
+    if (sb_page_cut(&out->n, x->limit))
         out->next_page_token = sb_page_make(tx->arena, x->offset + x->limit);
-    }
     return load_tags(tx, out->v, out->n);
 }
 

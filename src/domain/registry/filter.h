@@ -115,6 +115,8 @@ bool sb_order_has(const struct sb_orders *orders, const char *column);
 
 /* ---- SQL ---- */
 
+struct sb_tx;
+
 /* A statement in the making: text and the values of its `?` in order. */
 struct sb_query {
     struct sb_buf sql;
@@ -124,9 +126,12 @@ struct sb_query {
 void sb_query_init(struct sb_query *q);
 void sb_query_fini(struct sb_query *q);
 void sb_query_add(struct sb_query *q, struct sb_sql_value v);
-/* Runs it on db; refuses one with more values than SQLite binds. q must outlive the statement. */
-SB_MUST_CHECK sb_err sb_query_start(struct sb_registry_call *c, struct sb_sql *db,
-                                    const struct sb_query *q, struct sb_sql_stmt **st);
+/* " LIMIT ? OFFSET ?" for one row more than a page, which sb_page_cut then takes off. */
+void sb_query_page(struct sb_query *q, int64_t limit, int64_t offset);
+/* Runs it, row by row, and ends q; refuses one with more values than SQLite binds. */
+SB_MUST_CHECK sb_err sb_query_run(struct sb_tx *tx, struct sb_query *q,
+                                  void (*row)(struct sb_tx *, struct sb_sql_stmt *, void *user),
+                                  void *user);
 /* " AND ..." for each clause. Tables go by the aliases of filter_table.c. datasets: metrics of
  * logged models count only when logged on one of these (none: on any). */
 void sb_filter_sql(struct sb_query *q, enum sb_filter_for what, const struct sb_filter *f,

@@ -23,11 +23,28 @@ void sb_query_add(struct sb_query *q, struct sb_sql_value v) {
     q->values[q->n++] = v;
 }
 
-sb_err sb_query_start(struct sb_registry_call *c, struct sb_sql *db, const struct sb_query *q,
-                      struct sb_sql_stmt **st) {
+void sb_query_page(struct sb_query *q, int64_t limit, int64_t offset) {
+    sb_buf_addz(&q->sql, " LIMIT ? OFFSET ?");
+    sb_query_add(q, sb_sql_int(limit + 1));
+    sb_query_add(q, sb_sql_int(offset));
+}
+
+static sb_err run(struct sb_tx *tx, const struct sb_query *q,
+                  void (*row)(struct sb_tx *, struct sb_sql_stmt *, void *), void *user) {
+    struct sb_sql_stmt *st;
     if (sb_buf_err(&q->sql) || q->n > SB_QUERY_VALUES_MAX)
-        return sb_call_invalid(c, "A search can have at most %d values.", SB_QUERY_VALUES_MAX);
-    return sb_sql_query_values(db, st, sb_buf_view(&q->sql), q->values, q->n);
+        return sb_call_invalid(tx->c, "A search can have at most %d values.", SB_QUERY_VALUES_MAX);
+    SB_TRY(sb_sql_query_values(tx->db, &st, sb_buf_view(&q->sql), q->values, q->n));
+    while (sb_sql_next(st)) row(tx, st, user);
+    SB_TRY(sb_sql_end(st));
+    return tx->err;
+}
+
+sb_err sb_query_run(struct sb_tx *tx, struct sb_query *q,
+                    void (*row)(struct sb_tx *, struct sb_sql_stmt *, void *), void *user) {
+    sb_err err = run(tx, q, row, user);
+    sb_query_fini(q);
+    return err;
 }
 
 /* column OP ? */

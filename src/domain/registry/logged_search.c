@@ -175,34 +175,25 @@ static void compose(struct sb_query *q, const struct model_query *x) {
         sb_buf_addc(&q->sql, ')');
     }
     add_order(q, x);
-    sb_buf_addz(&q->sql, " LIMIT ? OFFSET ?");
-    sb_query_add(q, sb_sql_int(x->limit + 1));
-    sb_query_add(q, sb_sql_int(x->offset));
+    sb_query_page(q, x->limit, x->offset);
+}
+
+static void found_row(struct sb_tx *tx, struct sb_sql_stmt *st, void *rows) {
+    struct sb_logged_model *m = sb_vec_push(tx, rows, sizeof *m);
+    if (m) sb_logged_read(tx, st, m);
 }
 
 static sb_err search_in(struct sb_tx *tx, const struct model_query *x,
                         struct sb_logged_models *out) {
     struct sb_query q;
+    struct sb_vec rows = {0};
     sb_query_init(&q);
     compose(&q, x);
-    struct sb_vec rows = {0};
-    struct sb_sql_stmt *st;
-    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
-    if (!err) {
-        while (sb_sql_next(st)) {
-            struct sb_logged_model *m = sb_vec_push(tx, &rows, sizeof *m);
-            if (m) sb_logged_read(tx, st, m);
-        }
-        err = sb_sql_end(st);
-    }
-    sb_query_fini(&q);
-    SB_TRY(err);
+    SB_TRY(sb_query_run(tx, &q, found_row, &rows));
     *out = (struct sb_logged_models){.v = (void *)rows.p, .n = rows.n};
-    if (out->n > (size_t)x->limit) {
-        out->n = (size_t)x->limit;
+    if (sb_page_cut(&out->n, x->limit))
         out->next_page_token =
             sb_page_encode(tx->arena, describe(tx->arena, x->in, x->offset + x->limit));
-    }
     return sb_logged_load_children(tx, out->v, out->n);
 }
 

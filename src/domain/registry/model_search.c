@@ -51,9 +51,8 @@ static void add_tail(struct sb_query *q, const struct query *x, const char *ties
     for (size_t i = 0; i < x->orders.n; i++)
         sb_buf_addf(&q->sql, "%s %s, ", x->orders.v[i].attribute->column,
                     x->orders.v[i].descending ? "DESC" : "ASC");
-    sb_buf_addf(&q->sql, "%s LIMIT ? OFFSET ?", ties);
-    sb_query_add(q, sb_sql_int(x->limit + 1));
-    sb_query_add(q, sb_sql_int(x->offset));
+    sb_buf_addz(&q->sql, ties);
+    sb_query_page(q, x->limit, x->offset);
 }
 
 /* ---- models ---- */
@@ -69,32 +68,21 @@ static void compose_models(struct sb_query *q, const struct query *x) {
     add_tail(q, x, "m.name ASC");
 }
 
-static sb_err find_models(struct sb_tx *tx, const struct query *x, struct sb_vec *rows) {
-    struct sb_query q;
-    struct sb_sql_stmt *st;
-    sb_query_init(&q);
-    compose_models(&q, x);
-    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
-    if (!err) {
-        while (sb_sql_next(st)) {
-            struct sb_registered_model *m = sb_vec_push(tx, rows, sizeof *m);
-            if (m) sb_model_read(tx, st, m);
-        }
-        err = sb_sql_end(st);
-    }
-    sb_query_fini(&q);
-    return err ? err : tx->err;
+static void found_model(struct sb_tx *tx, struct sb_sql_stmt *st, void *rows) {
+    struct sb_registered_model *m = sb_vec_push(tx, rows, sizeof *m);
+    if (m) sb_model_read(tx, st, m);
 }
 
 static sb_err search_models_in(struct sb_tx *tx, const struct query *x,
                                struct sb_registered_models *out) {
     struct sb_vec rows = {0};
-    SB_TRY(find_models(tx, x, &rows));
+    struct sb_query q;
+    sb_query_init(&q);
+    compose_models(&q, x);
+    SB_TRY(sb_query_run(tx, &q, found_model, &rows));
     *out = (struct sb_registered_models){.v = (void *)rows.p, .n = rows.n};
-    if (out->n > (size_t)x->limit) {
-        out->n = (size_t)x->limit;
+    if (sb_page_cut(&out->n, x->limit))
         out->next_page_token = sb_page_make(tx->arena, x->offset + x->limit);
-    }
     return sb_model_load_children(tx, out->v, out->n);
 }
 
@@ -124,25 +112,20 @@ static void compose_versions(struct sb_query *q, const struct query *x) {
                          : "v.last_updated_time DESC, v.name ASC, v.version DESC");
 }
 
+static void found_version(struct sb_tx *tx, struct sb_sql_stmt *st, void *rows) {
+    sb_version_read(tx, st, rows);
+}
+
 static sb_err search_versions_in(struct sb_tx *tx, const struct query *x,
                                  struct sb_model_versions *out) {
     struct sb_version_rows rows = {0};
     struct sb_query q;
-    struct sb_sql_stmt *st;
     sb_query_init(&q);
     compose_versions(&q, x);
-    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
-    if (!err) {
-        while (sb_sql_next(st)) sb_version_read(tx, st, &rows);
-        err = sb_sql_end(st);
-    }
-    sb_query_fini(&q);
-    SB_TRY(err);
+    SB_TRY(sb_query_run(tx, &q, found_version, &rows));
     *out = (struct sb_model_versions){.n = rows.rows.n};
-    if (out->n > (size_t)x->limit) {
-        out->n = (size_t)x->limit;
+    if (sb_page_cut(&out->n, x->limit))
         out->next_page_token = sb_page_make(tx->arena, x->offset + x->limit);
-    }
     return sb_version_rows_load(tx, &rows, out->n, &out->v);
 }
 

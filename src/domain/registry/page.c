@@ -54,6 +54,12 @@ sb_err sb_page_parse(struct sb_registry_call *c, struct sb_str token, int64_t *o
     return sb_page_offset(c, tree, offset);
 }
 
+bool sb_page_cut(size_t *n, int64_t limit) {
+    if (*n <= (size_t)limit) return false;
+    *n = (size_t)limit;
+    return true;
+}
+
 struct sb_str sb_page_make(struct sb_arena *a, int64_t offset) {
     return sb_page_encode(a,
                           sb_str_of(sb_arena_printf(a, "{\"offset\": %lld}", (long long)offset)));

@@ -63,36 +63,23 @@ static void compose(struct sb_query *q, const struct run_query *x) {
                                                             : " AND r.lifecycle_stage = 'deleted'");
     sb_filter_sql(q, SB_FOR_RUNS, x->filter, NULL, 0);
     add_order(q, x->orders);
-    sb_buf_addz(&q->sql, " LIMIT ? OFFSET ?");
-    sb_query_add(q, sb_sql_int(x->limit + 1));
-    sb_query_add(q, sb_sql_int(x->offset));
+    sb_query_page(q, x->limit, x->offset);
 }
 
-static sb_err find(struct sb_tx *tx, const struct run_query *x, struct sb_vec *rows) {
-    struct sb_query q;
-    sb_query_init(&q);
-    compose(&q, x);
-    struct sb_sql_stmt *st;
-    sb_err err = sb_query_start(tx->c, tx->db, &q, &st);
-    if (!err) {
-        while (sb_sql_next(st)) {
-            struct sb_run *run = sb_vec_push(tx, rows, sizeof *run);
-            if (run) sb_run_read_info(tx, st, &run->info);
-        }
-        err = sb_sql_end(st);
-    }
-    sb_query_fini(&q);
-    return err;
+static void found_row(struct sb_tx *tx, struct sb_sql_stmt *st, void *rows) {
+    struct sb_run *run = sb_vec_push(tx, rows, sizeof *run);
+    if (run) sb_run_read_info(tx, st, &run->info);
 }
 
 static sb_err search_in(struct sb_tx *tx, const struct run_query *x, struct sb_runs *out) {
     struct sb_vec rows = {0};
-    SB_TRY(find(tx, x, &rows));
+    struct sb_query q;
+    sb_query_init(&q);
+    compose(&q, x);
+    SB_TRY(sb_query_run(tx, &q, found_row, &rows));
     *out = (struct sb_runs){.v = (void *)rows.p, .n = rows.n};
-    if (out->n > (size_t)x->limit) {
-        out->n = (size_t)x->limit;
+    if (sb_page_cut(&out->n, x->limit))
         out->next_page_token = sb_page_make(tx->arena, x->offset + x->limit);
-    }
     return sb_run_load_children(tx, out->v, out->n);
 }
 

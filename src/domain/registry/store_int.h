@@ -87,6 +87,8 @@ struct sb_str sb_text_made_up_name(struct sb_arena *a);
 SB_MUST_CHECK sb_err sb_page_parse(struct sb_registry_call *c, struct sb_str token,
                                    int64_t *offset);
 struct sb_str sb_page_make(struct sb_arena *a, int64_t offset);
+/* Of n rows found, those of this page; true when there is another one behind it. */
+bool sb_page_cut(size_t *n, int64_t limit);
 /* The parts of it, for tokens that hold more. */
 SB_MUST_CHECK sb_err sb_page_decode(struct sb_registry_call *c, struct sb_str token,
                                     struct sb_json **out);

@@ -15,13 +15,17 @@ static uint8_t set_code(const struct sb_forest *f, const struct layout_column *c
 }
 
 /* One row; code i goes to to[i * stride]. BELOW32 and BELOW64 count how many of 16 numbers that
- * ascend lie below x: none do when x is NaN. */
+ * ascend lie below x: none do when x is NaN. A twin has the code of the column before it. */
 #define ENCODE_ROW(BELOW32, BELOW64)                                                               \
     do {                                                                                           \
+        uint32_t code_ = 0;                                                                        \
+        bool nan_ = false;                                                                         \
         for (uint32_t i_ = 0; i_ < c->ncolumns; i_++, to += stride) {                              \
             const struct layout_column *col_ = &c->columns[i_];                                    \
-            uint32_t code_;                                                                        \
-            bool nan_;                                                                             \
+            if (col_->twin) {                                                                      \
+                *to = (uint8_t)(nan_ ? col_->nan_code : code_);                                    \
+                continue;                                                                          \
+            }                                                                                      \
             if (f->wide) {                                                                         \
                 double x_ = ((const double *)row)[col_->feature];                                  \
                 const double *t_ = c->wide + (size_t)col_->table * TABLE;                          \

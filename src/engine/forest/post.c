@@ -127,7 +127,7 @@ size_t sb_forest_finish(const struct sb_forest *f, size_t nrows, double *out) {
 
 static bool is_tiny(double x) {
     const double tiny = (double)1e-35f;
-    return x >= -tiny && x <= tiny;
+    return fabs(x) <= tiny;
 }
 
 static double prepared(const struct sb_forest *f, double x, uint8_t rules) {
@@ -141,6 +141,11 @@ static double prepared(const struct sb_forest *f, double x, uint8_t rules) {
 bool sb_forest_prepare(const struct sb_forest *f, void *rows, size_t nrows) {
     bool made_nan = false;
     if (!f->input.has_missing && !f->input.tiny_is_zero && !f->input.rules) return false;
+    if (f->wide && !f->input.has_missing && !f->input.rules) { /* the usual LightGBM model */
+        double *x = rows;
+        for (size_t i = 0; i < nrows * f->nfeatures; i++) x[i] = is_tiny(x[i]) ? 0.0 : x[i];
+        return false;
+    }
     for (size_t r = 0; r < nrows; r++)
         for (uint32_t k = 0; k < f->nfeatures; k++) {
             size_t i = r * f->nfeatures + k;

@@ -111,6 +111,7 @@ static void on_tick(void *arg) {
         sb_loop_again(l->loop);
         return;
     }
+    sb_shadow_record_some(l);
     submit(l, CLAIM_WAITING);
 }
 
@@ -197,6 +198,7 @@ static void free_commit(struct commit *c) {
 }
 
 void sb_lane_fini(struct lane *l) {
+    sb_shadow_drop(l);
     if (l->open) free_commit(l->open);
     for (struct commit *c = l->free, *next; c; c = next) {
         next = c->next;

@@ -94,7 +94,14 @@ sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o,
     struct sb_idempotency *answers = NULL;
     if (o->idempotency_window_ms)
         SB_TRY(sb_idempotency_new(&answers, o->journal_dir, o->idempotency_window_ms, ctx));
+    struct sb_spare *spare;
+    sb_err err = sb_spare_new(&spare, "shadows");
+    if (err) {
+        sb_idempotency_free(answers);
+        return sb_fail(ctx, err, "the thread for shadows could not be started");
+    }
     struct sb_serving *s = sb_calloc(1, sizeof *s);
+    s->spare = spare;
     s->idempotency = answers;
     s->replayed = keyed_series(o->metrics, SB_STR("replayed"));
     s->conflicts = keyed_series(o->metrics, SB_STR("conflict"));
@@ -116,6 +123,7 @@ sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o,
 
 void sb_serving_free(struct sb_serving *s) {
     if (!s) return;
+    sb_spare_free(s->spare);
     for (size_t i = 0; i < s->o.nloops; i++) sb_lane_fini(&s->lanes[i]);
     sb_free(s->lanes);
     sb_idempotency_free(s->idempotency);

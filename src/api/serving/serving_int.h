@@ -9,6 +9,7 @@
 #include "codec/uuid.h"
 #include "domain/event/event.h"
 #include "domain/model/batch.h"
+#include "loop/spare.h"
 
 struct call;
 
@@ -159,11 +160,15 @@ struct lane {
     struct sb_rng spans; /* ids of spans in callers' traces */
     /* scratch of the call being written */
     struct sb_buf reply, input, prediction, probabilities, answer;
-    struct commit *open;    /* being filled; NULL when empty */
-    struct commit *free;    /* for reuse */
-    unsigned in_flight;     /* submitted, not yet completed */
-    size_t in_flight_bytes; /* of the events in them and in `open` */
-    unsigned shadows;       /* at work */
+    struct commit *open;               /* being filled; NULL when empty */
+    struct commit *free;               /* for reuse */
+    unsigned in_flight;                /* submitted, not yet completed */
+    size_t in_flight_bytes;            /* of the events in them and in `open` */
+    unsigned shadows;                  /* at work, or not recorded yet */
+    struct sb_spare_list shadows_done; /* computed */
+    struct sb_spare_job *shadows_due;  /* taken from there, oldest first */
+    struct sb_timer shadow_timer;
+    bool shadow_looks; /* the timer runs */
     struct sb_loop_tick tick;
     struct sb_timer refresh; /* lets go of old snapshots while idle */
 };
@@ -177,6 +182,7 @@ struct sb_serving {
     const struct sb_http_server *http;
     int64_t started_ms;
     struct sb_series *shadow_shed;
+    struct sb_spare *spare;                              /* computes shadows */
     struct sb_idempotency *idempotency;                  /* NULL: keys are not looked at */
     struct sb_series *replayed, *conflicts, *mismatched; /* requests with a key */
     struct sb_series *unrouted[SB_OUTCOMES];             /* of predictions that met no model */
@@ -207,6 +213,10 @@ void sb_lane_fini(struct lane *l);
 /* shadow.c: before the reply, copies what the shadow needs (NULL: shed); after it, starts it. */
 struct shadow *sb_shadow_prepare(const struct call *c, struct sb_live *live);
 void sb_shadow_run(struct shadow *s);
+/* Records some of what is computed; the lane is about to send a group, or has none open. */
+void sb_shadow_record_some(struct lane *l);
+/* At the end, after the loop: forgets what is not recorded. */
+void sb_shadow_drop(struct lane *l);
 
 /* predict.c: the call's last event is durable, or could not be made so. */
 void sb_call_committed(struct call *c);

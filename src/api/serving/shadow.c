@@ -1,12 +1,18 @@
 /* The shadow version of a route predicts the same rows after the reply has left. It never costs a
- * prediction anything but a copy of the rows: it has a budget of its own per loop, is shed first
- * (and counted) when that is used up or events already wait for the disk, and computes on the pool.
- * Its events carry role=shadow and the primary's request_id and row. */
+ * prediction anything but a copy of the rows and their events: it has a budget of its own per loop,
+ * is shed first (and counted) when that is used up or events already wait for the disk, and
+ * computes on the spare thread (loop/spare.h), which only gets what nobody else wants, or in its
+ * workers.
+ *
+ * What is computed lies there until the lane next sends a group of events to the disk anyway, so
+ * that predictions do not wait for a sync of the shadow's own; a lane that has none to send looks
+ * after LOOK_NS. Its events carry role=shadow and the primary's request_id and row. */
 #include "api/serving/serving_int.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { IN_FLIGHT_MAX = 64 }; /* of one loop */
+enum { IN_FLIGHT_MAX = 64, RECORD_MAX = 16 }; /* of one loop; at once */
+static const int64_t LOOK_NS = 20 * SB_MS;
 static const size_t ROWS_BYTES_MAX = 8 << 20;
 
 struct shadow {
@@ -17,7 +23,7 @@ struct shadow {
     struct sb_event_request event;
     int64_t wall_ms, begun_ns;
     struct sb_predict predict;
-    struct computation computation;
+    struct sb_spare_job job;
 };
 
 /* ---- a copy that outlives the request ---- */
@@ -118,25 +124,64 @@ static void record(struct shadow *s) {
     sb_series_observe(s->live->compute_seconds, p->compute_ns);
 }
 
-static void on_predicted(struct sb_predict *p) {
+/* In the shadow's own workers: on the loop, when they have answered. */
+static void on_answered(struct sb_predict *p) {
     struct shadow *s = p->user;
     record(s);
     shadow_free(s);
 }
 
-/* Never on the loop, however few the rows are. */
-static void compute(struct shadow *s, int64_t timeout_ns) {
-    s->predict = (struct sb_predict){.in = &s->batch,
-                                     .arena = &s->arena,
-                                     .loop = s->lane->loop,
-                                     .deadline_ns = sb_mono_ns() + timeout_ns,
-                                     .done = on_predicted,
-                                     .user = s};
-    if (sb_compute(&s->computation, s->lane->s->o.compute, s->live->model, &s->predict, false) ==
-        SB_OK)
-        return; /* s may be gone already */
-    sb_series_add(s->lane->s->shadow_shed, (int64_t)s->batch.nrows);
-    shadow_free(s);
+/* On the spare thread: the loop finds it in its list. */
+static void on_computed(struct sb_predict *p) {
+    SB_UNUSED(p);
+}
+
+static void work(struct sb_spare_job *j) {
+    struct shadow *s = SB_CONTAINER(j, struct shadow, job);
+    sb_model_predict(s->live->model, &s->predict);
+}
+
+static void look_later(struct lane *l);
+
+static void on_look(struct sb_timer *t) {
+    struct lane *l = SB_CONTAINER(t, struct lane, shadow_timer);
+    l->shadow_looks = false;
+    if (!l->open) sb_shadow_record_some(l);
+    if (l->shadows) look_later(l);
+}
+
+static void look_later(struct lane *l) {
+    if (l->shadow_looks) return;
+    l->shadow_looks = true;
+    l->shadow_timer.fn = on_look;
+    sb_timer_start(&l->shadow_timer, l->loop, LOOK_NS, 0);
+}
+
+void sb_shadow_record_some(struct lane *l) {
+    struct sb_spare_job **end = &l->shadows_due;
+    if (!l->shadows) return;
+    while (*end) end = &(*end)->next;
+    *end = sb_spare_take(&l->shadows_done);
+    for (int n = 0; n < RECORD_MAX && l->shadows_due; n++) {
+        struct shadow *s = SB_CONTAINER(l->shadows_due, struct shadow, job);
+        l->shadows_due = s->job.next;
+        record(s);
+        shadow_free(s);
+    }
+}
+
+static void free_all(struct sb_spare_job *j) {
+    while (j) {
+        struct shadow *s = SB_CONTAINER(j, struct shadow, job);
+        j = j->next;
+        shadow_free(s);
+    }
+}
+
+void sb_shadow_drop(struct lane *l) {
+    free_all(l->shadows_due);
+    l->shadows_due = NULL;
+    free_all(sb_spare_take(&l->shadows_done));
 }
 
 /* ---- the two steps around the reply ---- */
@@ -164,6 +209,19 @@ shed:
 
 void sb_shadow_run(struct shadow *s) {
     static const int64_t TIMEOUT_NS = 30 * SB_SEC;
+    bool computes = s->live->model->ops->inline_rows > 0; /* and has no processes for it */
     s->begun_ns = sb_mono_ns();
-    compute(s, TIMEOUT_NS);
+    s->predict = (struct sb_predict){.in = &s->batch,
+                                     .arena = &s->arena,
+                                     .loop = s->lane->loop,
+                                     .deadline_ns = s->begun_ns + TIMEOUT_NS,
+                                     .done = computes ? on_computed : on_answered,
+                                     .user = s};
+    if (!computes) {
+        sb_model_predict(s->live->model, &s->predict); /* s may be gone now */
+        return;
+    }
+    s->job = (struct sb_spare_job){.work = work, .done = &s->lane->shadows_done};
+    look_later(s->lane);
+    sb_spare_submit(s->lane->s->spare, &s->job);
 }

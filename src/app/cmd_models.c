@@ -69,6 +69,7 @@ static void add_model(struct sb_buf *out, const struct sb_json *m) {
     add_version(out, "shadow", sb_json_get(m, "shadow"));
     add_failure(out, "failed", sb_client_text(m, "failed_version"), sb_client_text(m, "failure"));
     add_failure(out, "no shadow", (struct sb_str){0}, sb_client_text(m, "shadow_failure"));
+    add_failure(out, "pending", sb_client_text(m, "pending_version"), sb_client_text(m, "pending"));
 }
 
 static void print_models(const struct sb_json *models) {
@@ -137,6 +138,8 @@ static void print_routes_json(const struct sb_json *health) {
         json_member(&w, r, "failed_version");
         json_member(&w, r, "failure");
         json_member(&w, r, "shadow_failure");
+        json_member(&w, r, "pending_version");
+        json_member(&w, r, "pending");
         sb_json_end(&w);
     }
     sb_json_end(&w);

@@ -337,6 +337,74 @@ static void images_that_contradict_themselves_do_not_open(void **state) {
     }
 }
 
+/* ---- pipelines ---- */
+
+/* An imputer with indicator and a scaler of n, a one-hot encoder of c; logistic regression. Its
+ * columns h and w are dropped. */
+static struct sb_model *golden_pipeline(void) {
+    struct sb_model *m = NULL;
+    struct sb_errctx ctx = {0};
+    const struct sb_model_info info = {0};
+    if (sb_native_open(&m, "tests/golden/model-image-2/pipeline.img", NULL, &info, &ctx) != SB_OK)
+        fail_msg("%s", ctx.msg);
+    return m;
+}
+
+/* As call, with text in the column c. */
+static void call_text(struct call *c, struct sb_model *m, const char *n0, double v, const char *n1,
+                      const char *text) {
+    call(c, m, "", 0, "", 0);
+    sb_errctx_reset(&c->p.ctx);
+    c->cols[0].name = sb_str_of(n0);
+    c->cols[0].f64[0] = v;
+    assert_true(sb_column_init(&c->cols[1], &c->a, sb_str_of(n1), SB_DTYPE_STRING, 1, 1));
+    c->cols[1].s[0] = sb_str_of(text);
+    sb_model_predict(m, &c->p);
+}
+
+static void a_pipeline_of_an_image_still_predicts(void **state) {
+    (void)state;
+    struct sb_model *m = golden_pipeline();
+    struct call c;
+    call_text(&c, m, "n", 1.76, "c", "x");
+    assert_int_equal(c.p.err, SB_OK);
+    assert_true(sb_str_is(c.p.out.outputs[0].s[0], "yes"));
+    assert_int_equal(c.p.out.nclasses, 2);
+    assert_true(fabs(c.p.out.proba[1] - 0x1.f44d2686274a2p-1) < 1e-15);
+    assert_true(c.p.out.proba[0] == 1 - c.p.out.proba[1]);
+    sb_arena_fini(&c.a);
+    sb_model_unref(m);
+}
+
+static void columns_of_a_pipeline_are_found_by_name(void **state) {
+    (void)state;
+    const struct {
+        const char *name, *n0;
+        double v;
+        const char *n1, *text, *part; /* NULL: accepted */
+    } rows[] = {
+        {"in their order", "n", 1, "c", "x", NULL},
+        {"NaN is imputed", "n", NAN, "c", "x", NULL},
+        {"an unknown category is ignored", "n", 1, "c", "new", NULL},
+        {"infinity", "n", INFINITY, "c", "x", "row 0, feature \"n\": infinity"},
+        {"a column that is missing", "n", 1, "other", "x", "the column \"c\" is missing"},
+        {"a word for a number", "c", 1, "n", "x", "feature \"n\": a number is expected (\"x\")"},
+    };
+    struct sb_model *m = golden_pipeline();
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        struct call c;
+        call_text(&c, m, rows[i].n0, rows[i].v, rows[i].n1, rows[i].text);
+        if (c.p.err != (rows[i].part ? SB_E_INVALID : SB_OK))
+            fail_msg("%s: %s", rows[i].name, c.p.ctx.msg);
+        if (rows[i].part && !strstr(c.p.ctx.msg, rows[i].part))
+            fail_msg("%s: %s", rows[i].name, c.p.ctx.msg);
+        sb_arena_fini(&c.a);
+    }
+    /* what such columns hold only the request can say */
+    assert_int_equal(m->signature->ninputs, 0);
+    sb_model_unref(m);
+}
+
 /* ---- conversion ---- */
 
 static void put(const char *name, struct sb_str text) {
@@ -469,6 +537,8 @@ int main(void) {
         cmocka_unit_test(one_probability_becomes_two),
         cmocka_unit_test(a_signature_is_inferred_or_names_the_output),
         cmocka_unit_test(images_that_contradict_themselves_do_not_open),
+        cmocka_unit_test(a_pipeline_of_an_image_still_predicts),
+        cmocka_unit_test(columns_of_a_pipeline_are_found_by_name),
         cmocka_unit_test(what_is_not_native_gets_a_reason),
         cmocka_unit_test(damaged_files_are_errors),
         cmocka_unit_test(json_numbers_round_to_float_once),

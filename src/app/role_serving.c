@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "domain/metric/metric.h"
 #include "domain/route/route.h"
+#include "domain/worker/parquet.h"
 #include "domain/worker/worker.h"
 #include "engine/http/http.h"
 #include "engine/journal/journal.h"
@@ -33,6 +34,7 @@ struct serving {
     struct sb_loop *worker_loop;
     bool worker_loop_runs;
     struct sb_watcher *watcher;
+    struct sb_parquet *parquet;
     struct sb_serving *api;
     struct sb_http_server *http;
     struct sb_timer health;
@@ -99,6 +101,12 @@ static sb_err start_api(struct serving *s, struct sb_errctx *ctx) {
     const struct sb_config *c = s->daemon->config;
     static const struct sb_http_route *const tables[] = {sb_serving_routes, NULL};
     sb_process_host_name(s->node, sizeof s->node);
+    s->parquet = sb_parquet_new(&(struct sb_parquet_opts){
+        .loop = s->worker_loop,
+        .python = c->python,
+        .script = sb_home_path(s->daemon->arena, c, "python/sibyl_parquet.py"),
+        .memory = c->worker_memory,
+        .start_timeout_ns = c->worker_start_timeout});
     struct sb_serving_opts o = {
         .loops = s->loops,
         .nloops = s->nloops,
@@ -108,6 +116,7 @@ static sb_err start_api(struct serving *s, struct sb_errctx *ctx) {
         .routes = s->routes,
         .metrics = s->metrics,
         .compute = s->compute,
+        .parquet = s->parquet,
         .default_route = c->serving_default_model,
         .node = s->node,
         .durability = "fsync",
@@ -159,6 +168,7 @@ static void serving_stop(struct sb_daemon *d) {
     sb_timer_stop(&s->health);
     for (size_t i = 0; i < s->started; i++) sb_loop_stop(s->loops[i]);
     for (size_t i = 0; i < s->started; i++) sb_loop_join(s->loops[i]);
+    sb_parquet_free(s->parquet);
     sb_pool_free(s->compute);
     if (s->journal) sb_journal_close(s->journal);
     /* All that was answered is on disk and closed; a model that is just being loaded may take the

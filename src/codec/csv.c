@@ -27,8 +27,9 @@ static bool keep(struct reading *r, const void *p, size_t n, struct sb_str *out)
         if (!r->room) return false;
         r->left = size;
     }
-    *out = sb_str_make(r->room, n);
-    if (n) memcpy(r->room, p, n);
+    *out = sb_str_make(n ? r->room : "", n);
+    if (!n) return true;
+    memcpy(r->room, p, n);
     r->room += n;
     r->left -= n;
     return true;

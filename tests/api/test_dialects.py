@@ -2,6 +2,8 @@
 import gzip
 import json
 import math
+import os
+import signal
 import struct
 
 import models
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import requests
 import tritonclient.http as triton
-from sibyl import ROOT, Sibyl, request, wait_for
+from sibyl import ROOT, Sibyl, command_of, request, tree, wait_for
 from tritonclient.utils import InferenceServerException
 
 SCRIPT = r'''
@@ -57,6 +59,7 @@ kinds = ["boolean", "integer", "long", "float", "double", "string", "binary", "d
 columns = Schema([ColSpec(k, k[0] if k not in ("binary", "double") else k[:2], required=k in ("double",)) for k in kinds])
 mlflow.pyfunc.save_model(out / "typed", python_model=Saw(), signature=ModelSignature(columns, saw))
 mlflow.pyfunc.save_model(out / "grid", python_model=Saw(), signature=ModelSignature(Schema([TensorSpec(np.dtype("float32"), (-1, 2, 3), "grid")]), saw))
+mlflow.pyfunc.save_model(out / "flat", python_model=Saw(), signature=ModelSignature(Schema([TensorSpec(np.dtype("float64"), (-1, 3))]), saw))
 mlflow.pyfunc.save_model(out / "free", python_model=Saw())
 '''
 # columns of "typed"
@@ -80,7 +83,7 @@ def s():
 def py(s):
     """The same platform with Python models that tell what they saw."""
     made = models.made("dialects", SCRIPT)
-    versions = {name: s.register(name, made / name, wait=0) for name in ["typed", "grid", "free"]}
+    versions = {name: s.register(name, made / name, wait=0) for name in ["typed", "grid", "flat", "free"]}
     for name, version in versions.items():
         s.wait_live(name, version)
     return s
@@ -222,7 +225,7 @@ def test_version_1_takes_rows_as_lists_objects_or_columns(s):
         assert a.json() == {"predictions": ["setosa", "virginica"]}, a
     e = event_of(s, a)
     assert (e["request_id"], e["route"], e["input"]) == ("v1-ok", "iris", objects[0])
-    assert s.get("/v1/models").json()["models"][0] in ("free", "grid", "iris") and "iris" in s.get("/v2/models").json()["models"]
+    assert s.get("/v1/models").json()["models"][0] in ("flat", "iris") and "iris" in s.get("/v2/models").json()["models"]
     assert s.get("/v1/models/iris").json() == {"name": "iris", "ready": True}
     assert s.get("/v1/models/nobody").status == 404
 
@@ -501,6 +504,113 @@ def test_a_compressed_table(s):
     text = gzip.compress((HEADER + "5.1,3.5,1.4,0.2\n" * 1000).encode())
     a = s.post("/models/iris/invocations", text, headers={**CSV, "Content-Encoding": "gzip"})
     assert a.status == 200 and len(a.json()["predictions"]) == 1000
+
+
+# ---- tables as Parquet ----
+
+PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
+
+
+def parquet(table, **kw):
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    out = io.BytesIO()
+    pq.write_table(table if isinstance(table, pa.Table) else pa.table(table), out, **kw)
+    return out.getvalue()
+
+
+def reader_pids(s):
+    return [p for p in tree(s.process.pid) if any("sibyl_parquet.py" in a for a in command_of(p))]
+
+
+@pytest.mark.san
+def test_parquet_for_a_native_model(s):
+    columns = {n: [r[i] for r in ROWS] for i, n in reversed(list(enumerate(FEATURES)))}
+    for kind in [*PARQUET.values(), "application/x-parquet"]:
+        for path in ["/models/iris/invocations", "/models/iris/predict"]:
+            a = s.post(path, parquet({**columns, "other": ["x", "y"]}, row_group_size=1), headers={"Content-Type": kind, "X-Request-ID": f"pq {kind}".replace(" ", "-")})
+            assert a.status == 200, a
+            assert [p if isinstance(p, str) else p["prediction"]["species"] for p in a.json()["predictions"]] == ["setosa", "virginica"]
+    found = events_of(s, f"pq-{kind}")
+    assert [(e["row"], e["input"]) for e in found[-2:]] == [(i, dict(zip(FEATURES, r))) for i, r in enumerate(ROWS)]
+
+
+def test_parquet_as_pandas_writes_it(s):
+    import io
+
+    import pandas as pd
+    out = io.BytesIO()
+    pd.DataFrame(ROWS, columns=FEATURES, index=["a", "b"]).to_parquet(out)
+    assert s.post("/models/iris/invocations", out.getvalue(), headers=PARQUET).json() == {"predictions": ["setosa", "virginica"]}
+
+
+def test_each_parquet_type_reaches_its_column(py):
+    import datetime
+
+    import pyarrow as pa
+    when = datetime.datetime(2026, 3, 1, 12, 0, 0, 123456)
+    t = pa.table({
+        BOOL: pa.array([True, False]), INT: pa.array([-7, 7], pa.int16()), LONG: pa.array([2**53 + 1, -2**63]), FLOAT: pa.array([0.1, None], pa.float32()), DOUBLE: pa.array([0.1, math.inf]),
+        STRING: pa.array(["grüß", None]).dictionary_encode(), BINARY: pa.array([b"\0\1\xff", b""]), DATETIME: pa.array([when, when], pa.timestamp("us", "Europe/Berlin")).cast(pa.timestamp("ns", "UTC")),
+    })
+    a = py.post("/models/typed/predict", parquet(t), headers=PARQUET)
+    assert a.status == 200, a
+    first, second = [json.loads(p["prediction"]["saw"]) for p in a.json()["predictions"]]
+    assert first == {BOOL: True, INT: -7, LONG: 2**53 + 1, FLOAT: "float32 " + float(np.float32(0.1)).hex(), DOUBLE: "float64 " + (0.1).hex(), STRING: "grüß", BINARY: "bytes 0001ff", DATETIME: "2026-03-01 12:00:00.123456"}
+    assert (second[FLOAT], second[STRING], second[DOUBLE], second[LONG], second[BINARY]) == (None, None, "float64 inf", -2**63, "bytes ")
+    for values, ok in [([1, None], True), (pa.array([1, 2], pa.decimal128(5, 2)), True), (["1.5", "x"], False), ([[1.0], [2.0]], False), (pa.array([1, 2], pa.duration("s")), False)]:
+        a = py.post("/models/typed/predict", parquet({DOUBLE: values}), headers=PARQUET)
+        assert a.status == (200 if ok else 400), a
+        assert ok or DOUBLE in a.json()["error"]["message"]
+    matrix = parquet({str(i): [float(i), 0.5] for i in range(3)})
+    want = [["float64", [0.0, 1.0, 2.0]], ["float64", [0.5, 0.5, 0.5]]]
+    for answer in [py.post("/models/flat/invocations", matrix, headers=PARQUET), py.post("/models/flat/invocations", "a,b,c\n0,1,2\n.5,.5,.5\n", headers=CSV)]:
+        assert [json.loads(p["saw"]) for p in answer.json()["predictions"]] == want
+    assert saw(v2(py, {"inputs": [tensor("any", "FP64", [2, 3], [0, 1, 2, .5, .5, .5])]}, "flat")) == want
+    assert py.post("/models/flat/invocations", parquet({"a": ["x"], "b": [1], "c": [2]}), headers=PARQUET).status == 400
+    assert [sorted(json.loads(p["saw"])) for p in py.post("/models/free/invocations", matrix, headers=PARQUET).json()["predictions"]] == [["0", "1", "2"]] * 2
+
+
+@pytest.mark.san
+def test_hostile_parquet(s):
+    good = parquet({n: [1.0] for n in FEATURES})
+    for body, status, says in [
+        (b"", 400, "Parquet"), (b"PAR1", 400, "Parquet"), (b"x" * 1000, 400, "Parquet"), (good[:-9], 400, "Parquet"), (good[:40] + b"\xff" * 40 + good[80:], 400, "Parquet"), (good[:4] + good[-8:], 400, "Parquet"),
+        (parquet({n: np.zeros(100001) for n in FEATURES}), 413, "more than 100000 rows"), (parquet({f"c{i}": [1] for i in range(5000)}), 413, "columns"), (parquet({n: np.zeros(0) for n in FEATURES}), 400, "no rows"),
+        (parquet({FEATURES[0]: [1.0]}), 400, "petal_width"), (parquet({**{n: [1.0] for n in FEATURES}, "petal_width": ["wide"]}), 400, "petal_width"),
+        (parquet({"sepal_length": [math.inf], **{n: [1.0] for n in FEATURES[1:]}}), 400, "infinity"), (parquet({"long": ["x" * 1000] * 90000 * 4}), 413, "more than"),
+    ]:
+        a = s.post("/models/iris/predict", body, headers=PARQUET)
+        assert a.status == status and says in a.json()["error"]["message"], (body[:20], a)
+        assert event_of(s, a)["error"] == a.json()["error"]["message"]
+    assert s.post("/models/iris/predict", good, headers=PARQUET).status == 200
+
+
+def test_the_reader_of_parquet_comes_back(s):
+    body = parquet({n: [1.0] for n in FEATURES})
+    assert s.post("/models/iris/predict", body, headers=PARQUET).status == 200
+    for _ in range(2):
+        (pid,) = reader_pids(s)
+        os.kill(pid, signal.SIGKILL)
+        wait_for("its end", 10, lambda: pid not in reader_pids(s))
+        assert s.post("/models/iris/predict", body, headers=PARQUET).status == 200
+
+
+@pytest.mark.san
+def test_without_pyarrow_parquet_is_refused_with_a_way_out(tmp_path):
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nexec /usr/bin/env -i /usr/bin/python3 -S -I \"$@\"\n")
+    script.chmod(0o755)
+    for python in ["/nowhere/python3", str(script)]:
+        with Sibyl(env={"SIBYL_PYTHON": python}) as s:
+            s.register("iris", ROOT / "share/samples/iris-forest", alias="production")
+            for _ in range(2):  # the second one is told what the first one found
+                a = s.post("/models/iris/predict", parquet({n: [1.0] for n in FEATURES}), headers=PARQUET)
+                assert a.status == 415 and "install pyarrow" in a.json()["error"]["message"], a
+            assert event_of(s, a)["http_status"] == 415
+            assert s.post("/models/iris/predict", dict(zip(FEATURES, ROWS[0]))).status == 200
 
 
 # ---- the rest of a prediction is the same ----

@@ -2,11 +2,16 @@
  * their Content-Type. All else is the dialect's JSON. */
 #include "api/serving/serving_int.h"
 
-static const struct {
+/* decode: at once; begin: sb_call_decoded follows. */
+struct format {
     const char *type;
     sb_err (*decode)(struct call *c);
-} FORMATS[] = {
-    {"text/csv", sb_decode_csv},
+    sb_err (*begin)(struct call *c);
+};
+static const struct format FORMATS[] = {
+    {"text/csv", sb_decode_csv, NULL},
+    {"application/vnd.apache.parquet", NULL, sb_parquet_begin},
+    {"application/x-parquet", NULL, sb_parquet_begin},
 };
 
 /* RFC 9110 section 8.3: parameters behind semicolons. Only those that change nothing are taken. */
@@ -25,15 +30,22 @@ static sb_err check_parameters(struct call *c, struct sb_str rest) {
     return SB_OK;
 }
 
-sb_err sb_decode_body(struct call *c) {
+static const struct format *format_of(struct sb_str type) {
+    for (size_t i = 0; i < SB_COUNT(FORMATS); i++)
+        if (sb_str_ieq(type, sb_str_of(FORMATS[i].type))) return &FORMATS[i];
+    return NULL;
+}
+
+sb_err sb_decode_body(struct call *c, bool *later) {
+    *later = false;
     if (SB_LIKELY(!c->dialect->tables || !c->content_type.n)) return c->dialect->decode(c);
     struct sb_str rest = c->content_type, type;
     sb_str_split(&rest, ';', &type);
-    type = sb_str_trim(type);
-    for (size_t i = 0; i < SB_COUNT(FORMATS); i++) {
-        if (!sb_str_ieq(type, sb_str_of(FORMATS[i].type))) continue;
-        SB_TRY(check_parameters(c, rest));
-        return FORMATS[i].decode(c);
-    }
-    return c->dialect->decode(c);
+    const struct format *f = format_of(sb_str_trim(type));
+    if (!f) return c->dialect->decode(c);
+    SB_TRY(check_parameters(c, rest));
+    if (f->decode) return f->decode(c);
+    SB_TRY(f->begin(c));
+    *later = true;
+    return SB_OK;
 }

@@ -189,6 +189,7 @@ static void add_model_path(struct sb_json_writer *w, const struct sb_live *l) {
     add_example(w, s);
     sb_json_end(w);
     sb_json_raw(w, "text/csv", SB_STR("{\"schema\":{\"type\":\"string\"}}"));
+    sb_json_raw(w, "application/vnd.apache.parquet", SB_STR("{}"));
     sb_json_end(w);
     sb_json_end(w);
     add_responses(w, true);

@@ -343,6 +343,7 @@ void sb_call_committed(struct call *c) {
     struct shadow *shadow = answered && c->shadow ? sb_shadow_prepare(c, c->shadow) : NULL;
     sb_live_unref(c->live);
     sb_live_unref(c->shadow);
+    sb_parquet_release(c);
     sb_arena_fini(&c->own);
     sb_http_reply(r, c->status, c->reply_type, c->reply); /* c's memory goes with it */
     if (shadow) sb_shadow_run(shadow);
@@ -368,6 +369,14 @@ static void say_not_json(struct call *c) {
     sb_fail_at(&c->ctx, why.code, why.pos, "the body is not JSON: %.200s", why.msg);
 }
 
+void sb_call_decoded(struct call *c, sb_err err) {
+    if (err == SB_E_SYNTAX) say_not_json(c);
+    if (err || c->refused)
+        finish(c, err);
+    else
+        compute(c);
+}
+
 static void predict(struct sb_http_req *r, struct sb_str route, const struct dialect *d) {
     struct call *c = call_new(r, d);
     bool answered = false;
@@ -380,11 +389,9 @@ static void predict(struct sb_http_req *r, struct sb_str route, const struct dia
     if (!err && sb_journal_dead(c->lane->s->o.journal))
         err = sb_fail(&c->ctx, SB_E_UNAVAILABLE,
                       "the journal's disk failed; this process is restarting");
-    if (!err && (err = sb_decode_body(c)) == SB_E_SYNTAX) say_not_json(c);
-    if (err)
-        finish(c, err);
-    else
-        compute(c);
+    bool later = false;
+    if (!err) err = sb_decode_body(c, &later);
+    if (!later) sb_call_decoded(c, err);
 }
 
 void sb_serving_predict(struct sb_http_req *r) {

@@ -13,6 +13,7 @@
 #include "loop/pool.h"
 
 struct sb_serving;
+struct sb_parquet;
 
 /* Everything is borrowed and must outlive the struct sb_serving. */
 struct sb_serving_opts {
@@ -23,11 +24,12 @@ struct sb_serving_opts {
     int64_t idempotency_window_ms; /* 0: Idempotency-Key is not looked at */
     struct sb_route_table *routes;
     struct sb_metrics *metrics;
-    struct sb_pool *compute;   /* for batches too large for a loop */
-    const char *default_route; /* for POST /predict; "" = the only route there is */
-    const char *node;          /* name of this process's machine in events */
-    const char *durability;    /* "fsync" */
-    const char *version;       /* of the program */
+    struct sb_pool *compute;    /* for batches too large for a loop */
+    struct sb_parquet *parquet; /* NULL: bodies of Parquet are a 415 */
+    const char *default_route;  /* for POST /predict; "" = the only route there is */
+    const char *node;           /* name of this process's machine in events */
+    const char *durability;     /* "fsync" */
+    const char *version;        /* of the program */
     /* JSON object about the watcher's connection to the registry, for /health. May be NULL. */
     void (*describe_registry)(void *arg, struct sb_buf *out);
     void *describe_arg;

@@ -43,9 +43,14 @@ struct dialect {
 };
 extern const struct dialect sb_dialect_rows, sb_dialect_mlflow, sb_dialect_v1, sb_dialect_v2;
 
-/* body.c: by the dialect, or by the format that Content-Type names. SB_E_UNSUPPORTED: 415. */
-SB_MUST_CHECK sb_err sb_decode_body(struct call *c);
+/* body.c: by the dialect, or by the format that Content-Type names. *later: not yet done, and
+ * sb_call_decoded follows. SB_E_UNSUPPORTED: 415. */
+SB_MUST_CHECK sb_err sb_decode_body(struct call *c, bool *later);
 SB_MUST_CHECK sb_err sb_decode_csv(struct call *c);
+SB_MUST_CHECK sb_err sb_parquet_begin(struct call *c);
+void sb_parquet_release(struct call *c);
+/* predict.c: what was still to be decoded is, or could not be. */
+void sb_call_decoded(struct call *c, sb_err err);
 
 /* Reads one object of features into a row: shared by the dialects that have such objects. */
 SB_MUST_CHECK sb_err sb_decode_object_row(struct sb_batch_builder *b, size_t row,
@@ -108,8 +113,9 @@ struct call {
     struct sb_live *shadow; /* the same */
     struct sb_batch batch;
     struct sb_str content_type;
-    void *form;  /* the dialect's own */
-    bool single; /* the body was one object, not a list */
+    struct sb_parquet_job *parquet; /* NULL: the body is none */
+    void *form;                     /* the dialect's own */
+    bool single;                    /* the body was one object, not a list */
     struct sb_predict predict;
     struct sb_arena own; /* result of a model that answers from another thread: the request's
                             arena stays the loop's, which may answer a deadline meanwhile */

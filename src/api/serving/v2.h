@@ -23,6 +23,10 @@ struct v2_request {
 /* v2_decode.c: the body, JSON with or without raw tensors behind it, into c->batch and c->form. */
 SB_MUST_CHECK sb_err sb_v2_decode(struct call *c);
 
+/* The same for a table as tensors, in which columns that the model does not have are left out. json
+ * and raw must outlive the call. */
+SB_MUST_CHECK sb_err sb_v2_decode_table(struct call *c, struct sb_str json, struct sb_str raw);
+
 /* Name of an unnamed input or output: its place. tmp has 24 bytes. */
 struct sb_str sb_v2_field_name(const struct sb_field *f, size_t i, char *tmp);
 

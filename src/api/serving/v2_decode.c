@@ -28,6 +28,8 @@ struct tensor {
 struct tensors {
     struct tensor *all;
     size_t n, cap;
+    struct sb_str text; /* that their JSON is part of */
+    bool table;         /* columns of a frame: others than the model's are left out */
 };
 
 static sb_err bad(struct call *c, const struct tensor *t, const char *what) {
@@ -275,6 +277,7 @@ struct fill {
     struct call *c;
     struct sb_batch_builder *b;
     const struct tensor *t;
+    struct sb_str json;   /* whole text that its data is part of */
     ptrdiff_t column;     /* that takes the tensor, when positions is NULL */
     ptrdiff_t *positions; /* per element of a row: its column */
     enum sb_dtype type;   /* of column */
@@ -377,7 +380,7 @@ static sb_err fill_json(struct fill *f) {
     struct sb_str inside = f->t->data;
     sb_json_reader_init(&r, f->t->data, f->c->r->arena, &f->c->ctx);
     r.nonfinite = true;
-    r.begin = f->c->r->body.p; /* positions are the body's */
+    r.begin = f->json.p; /* positions are the whole's */
     inside = sb_str_trim(sb_str_sub(inside, 1, inside.n));
     bool nested = inside.n && inside.p[0] == '[';
     return nested ? read_nested(f, &r, f->t->dims, f->t->ndims)
@@ -455,6 +458,12 @@ static sb_err fail_unknown(struct call *c, const struct tensor *t) {
     return err;
 }
 
+/* A column of a table, if the model has it. */
+static sb_err choose_column(struct fill *f) {
+    ptrdiff_t at = sb_batch_column(f->b, f->t->name);
+    return f->b->by_element ? fail_unknown(f->c, f->t) : as_column(f, at);
+}
+
 /* Where the tensor goes; alone: it is the only one. */
 static sb_err choose(struct fill *f, bool alone) {
     const struct sb_signature *s = f->c->live->model->signature;
@@ -474,10 +483,11 @@ static sb_err choose(struct fill *f, bool alone) {
     return at >= 0 ? as_column(f, at) : fail_unknown(f->c, f->t);
 }
 
-static sb_err fill_tensor(struct call *c, struct sb_batch_builder *b, const struct tensor *t,
-                          bool alone, struct sb_buf *text) {
-    struct fill f = {.c = c, .b = b, .t = t, .per_row = 1};
-    SB_TRY(choose(&f, alone));
+static sb_err fill_tensor(struct call *c, struct sb_batch_builder *b, const struct tensors *ts,
+                          const struct tensor *t, struct sb_buf *text) {
+    struct fill f = {.c = c, .b = b, .t = t, .json = ts->text, .per_row = 1};
+    bool column = ts->table && (t->ndims == 1 || !b->by_element);
+    SB_TRY(column ? choose_column(&f) : choose(&f, ts->n == 1));
     f.type = sb_batch_column_type(b, f.column);
     bool open = c->live->model->signature->tensor && f.type == SB_DTYPE_JSON;
     if (open) {
@@ -510,8 +520,7 @@ static sb_err fill_batch(struct call *c, const struct tensors *ts) {
                                      .positions = true,
                                  });
     if (err) goto out;
-    for (size_t i = 0; i < ts->n && !err; i++)
-        err = fill_tensor(c, &b, &ts->all[i], ts->n == 1, &text);
+    for (size_t i = 0; i < ts->n && !err; i++) err = fill_tensor(c, &b, ts, &ts->all[i], &text);
     if (!err) err = sb_batch_finish(&b, nrows, &c->batch);
     if (err && !c->field.n) c->field = b.bad_column;
     if (err && c->row < 0) c->row = b.bad_row;
@@ -536,11 +545,20 @@ static sb_err split(struct call *c, struct sb_str *json, struct sb_str *raw) {
     return SB_OK;
 }
 
+sb_err sb_v2_decode_table(struct call *c, struct sb_str json, struct sb_str raw) {
+    struct v2_request q = {0};
+    struct tensors ts = {.text = json, .table = true};
+    SB_TRY(read_request(c, json, &q, &ts));
+    SB_TRY(share_raw(c, raw, &ts));
+    return fill_batch(c, &ts);
+}
+
 sb_err sb_v2_decode(struct call *c) {
     struct v2_request *q = c->form;
     struct tensors ts = {0};
     struct sb_str json, raw;
     SB_TRY(split(c, &json, &raw));
+    ts.text = json;
     sb_err err = read_request(c, json, q, &ts);
     if (sb_request_id_ok(q->id)) c->event.request_id = q->id;
     SB_TRY(err);

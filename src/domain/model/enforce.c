@@ -111,7 +111,7 @@ static bool loose_double(struct sb_str s, double *out) {
     size_t n = 0, i = 0;
     if (s.n + 2 > ROOM) return false;
     while (i + 1 < s.n && s.p[i] == '0' && s.p[i + 1] >= '0' && s.p[i + 1] <= '9') i++;
-    if (s.n - i >= 2 && s.p[i] == '.') to[n++] = '0';
+    if (s.n - i >= 2 && s.p[i] == '.' && s.p[i + 1] >= '0' && s.p[i + 1] <= '9') to[n++] = '0';
     for (; i < s.n; i++) {
         bool bare = s.p[i] == '.' && n && (i + 1 == s.n || s.p[i + 1] < '0' || s.p[i + 1] > '9');
         if (!bare) to[n++] = s.p[i];

@@ -2,7 +2,7 @@
 """`make bench`: every number of the README, each a ratio against a named peer in the same run.
 
     bench/run.py                    all
-    bench/run.py predict journal    some of: predict, overload, journal, registry, models, scoring, idle
+    bench/run.py predict journal    some of: predict, overload, shadow, journal, registry, models, trees, scoring, idle
     bench/run.py --rounds 5 --seconds 5 --json FILE
 
 Writes build/bench.json and prints a Markdown table. Close other programs first: the ratios are taken on two
@@ -21,6 +21,8 @@ import tempfile
 import time
 
 import overload
+import shadow
+import trees
 from harness import (LOAD_CORE, PYTHON, ROOT, SERVER_CORE, Nginx, Sibyl, cpu_name, free_port, get, measured, median, pin, pss_bytes, say,
                      stop, tree, wait_for, wrk)
 
@@ -224,7 +226,8 @@ def bench_idle(o):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-BENCHES = {"predict": bench_predict, "overload": lambda o: overload.bench(row, o.seconds), "journal": bench_journal, "registry": bench_registry, "models": bench_models, "scoring": bench_scoring, "idle": bench_idle}
+BENCHES = {"predict": bench_predict, "overload": lambda o: overload.bench(row, o.seconds), "shadow": lambda o: shadow.bench(row, o), "journal": bench_journal, "registry": bench_registry, "models": bench_models,
+           "trees": lambda o: trees.bench(row, o.rounds), "scoring": bench_scoring, "idle": bench_idle}
 
 
 def table():

@@ -235,21 +235,46 @@ static sb_err load_file(struct sb_config *c, const char *file, struct sb_errctx 
     return err;
 }
 
-static sb_err load_settings(struct parse *p, struct sb_errctx *ctx) {
-    struct sb_config *c = &p->cli->config;
-    const char *file = p->config_file ? p->config_file : getenv("SIBYL_CONFIG");
-    if (file && *file) {
-        p->cli->config_file = file;
-        SB_TRY(load_file(c, file, ctx));
-    }
+static sb_err load_environment(struct parse *p, struct sb_errctx *ctx) {
     for (const struct sb_setting *s = sb_settings; s->key; s++)
-        if (sb_command_takes(p->cli->command, s)) SB_TRY(sb_config_env(c, s, environment, ctx));
+        if (sb_command_takes(p->cli->command, s))
+            SB_TRY(sb_config_env(&p->cli->config, s, environment, ctx));
+    return SB_OK;
+}
+
+static sb_err load_flags(struct parse *p, struct sb_errctx *ctx) {
+    struct sb_config *c = &p->cli->config;
     for (size_t i = 0; i < p->ngiven; i++) {
         const char *origin = sb_arena_printf(&c->arena, "--%s", p->given[i].flag);
         SB_TRY(
             sb_config_set(c, p->given[i].setting, p->given[i].value, SB_SOURCE_FLAG, origin, ctx));
     }
-    return sb_config_finish(c, ctx);
+    return SB_OK;
+}
+
+static sb_err load_config_file(struct parse *p, struct sb_errctx *ctx) {
+    const char *file = p->config_file ? p->config_file : getenv("SIBYL_CONFIG");
+    if (!file || !*file) return SB_OK;
+    p->cli->config_file = file;
+    return load_file(&p->cli->config, file, ctx);
+}
+
+static sb_err finish_settings(struct parse *p, struct sb_errctx *ctx) {
+    return sb_config_finish(&p->cli->config, ctx);
+}
+
+/* In the order in which later sources win. The first failure ends it, unless the command reports
+ * what is wrong: then the rest is loaded all the same. */
+static sb_err load_settings(struct parse *p, struct sb_errctx *ctx) {
+    sb_err (*const steps[])(struct parse *, struct sb_errctx *) = {
+        load_config_file, load_environment, load_flags, finish_settings};
+    sb_err first = SB_OK;
+    for (size_t i = 0; i < SB_COUNT(steps); i++) {
+        sb_err err = steps[i](p, ctx);
+        if (!first) first = err;
+        if (err && !p->cli->command->reports_settings) return err;
+    }
+    return first;
 }
 
 static void set_up_log(const struct sb_config *c) {

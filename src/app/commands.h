@@ -41,4 +41,8 @@ extern const struct sb_option sb_restore_options[];
 enum sb_exit sb_gc_run(struct sb_cli *cli);
 extern const struct sb_option sb_gc_options[];
 
+/* `sibyl doctor`: looks at what may be wrong and says what to do. */
+enum sb_exit sb_doctor_run(struct sb_cli *cli);
+extern const struct sb_option sb_doctor_options[];
+
 #endif

@@ -103,3 +103,16 @@ sb_err sb_datadir_take(struct sb_lock *lock, const char *dir, struct sb_errctx *
     sb_arena_fini(&a);
     return err;
 }
+
+sb_err sb_datadir_look(const char *dir, struct sb_errctx *ctx) {
+    struct sb_arena a;
+    struct sb_file_stat st;
+    sb_err err = sb_file_stat(dir, &st, NULL);
+    if (err) return sb_fail(ctx, err, "%s: %s", dir, sb_err_text(err));
+    sb_arena_init(&a, 1 << 16);
+    const char *version = sb_datadir_path(&a, dir, "VERSION");
+    err = check_is_ours(dir, version, ctx);
+    if (!err && sb_file_exists(version)) err = check_version(version, ctx);
+    sb_arena_fini(&a);
+    return err;
+}

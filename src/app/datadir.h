@@ -21,6 +21,10 @@ enum { SB_DATADIR_VERSION = 1 };
  * in it; nothing was touched. */
 SB_MUST_CHECK sb_err sb_datadir_take(struct sb_lock *lock, const char *dir, struct sb_errctx *ctx);
 
+/* Only looks: SB_OK for a folder that sb_datadir_take would take if nobody held it, SB_E_MISSING
+ * when there is none yet; else its errors. */
+SB_MUST_CHECK sb_err sb_datadir_look(const char *dir, struct sb_errctx *ctx);
+
 /* What of it belongs into a backup, and how: for sb_backup_make. */
 extern const struct sb_backup_part sb_datadir_parts[];
 

@@ -122,6 +122,21 @@ const struct sb_command sb_commands[] = {
      .options = sb_restore_options,
      .settings = reader_settings,
      .run = sb_restore_run},
+    {.name = "doctor",
+     .usage = "",
+     .summary = "Look for what is wrong, explain it and say what to do.",
+     .details = "Settings, data folder, disk, clock, ports, Python, limits; and what the running\n"
+                "platform says, if it runs. Nothing is changed. Exit code 1 when something is\n"
+                "broken. Give it the flags that `sibyl up` gets.",
+     .examples = "  sibyl doctor --data /srv/sibyl\n"
+                 "  sibyl doctor --json | jq '.checks[] | select(.state != \"ok\")'\n"
+                 "  sibyl doctor --list                   what is checked, and why",
+     .json = "one object: checks, a list with check, state (ok, warning, broken), found, meaning, "
+             "next (when the state is not ok); broken and warnings, how many.",
+     .options = sb_doctor_options,
+     .settings = all_settings,
+     .reports_settings = true,
+     .run = sb_doctor_run},
     {.name = "version",
      .usage = "",
      .summary = "Print the version.",

@@ -59,10 +59,28 @@ static void sizes_are_short(void **state) {
     }
 }
 
+static void a_table_has_columns_of_its_widest_cells(void **state) {
+    (void)state;
+    static const char *const titles[] = {"NAME", "VERSION", "WHY"};
+    static const char *const cells[] = {"iris", "12", "alias production", "größe\x1b", "", ""};
+    struct sb_table t;
+    struct sb_buf out;
+    sb_table_init(&t, titles, SB_COUNT(titles));
+    for (size_t i = 0; i < SB_COUNT(cells); i++) sb_table_add(&t, sb_str_of(cells[i]));
+    sb_buf_init(&out, 1000);
+    sb_table_print(&t, &out);
+    assert_string_equal(sb_buf_cstr(&out), "NAME       VERSION  WHY\n"
+                                           "iris       12       alias production\n"
+                                           "größe\\x1b           \n");
+    sb_buf_fini(&out);
+    sb_table_fini(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_terminal_obeys_is_escaped),
         cmocka_unit_test(sizes_are_short),
+        cmocka_unit_test(a_table_has_columns_of_its_widest_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -296,25 +296,36 @@ class Model:
         """(predictions, probabilities). A forest's labels are the largest of its probabilities, as
         its own predict computes them: one evaluation does for both."""
         if self.labels is not None and not params:
-            proba = self.probabilities(data, nrows)
+            proba = None
+            try:
+                proba = self.class_probabilities(data, nrows)
+            except MemoryError:
+                raise
+            except Exception:
+                pass  # predict says whether the rows are at fault
             if proba is not None:
                 return self.labels.take(np.argmax(proba, axis=1), axis=0), proba
         return self.predict(data, params), self.probabilities(data, nrows)
 
-    def probabilities(self, data, nrows):
+    def class_probabilities(self, data, nrows):
+        """An array, or None when the model has none; raises what predict_proba raises."""
         if self.classifier is None:
             return None
+        p = np.asarray(self.classifier.predict_proba(data), dtype="<f8")
+        if p.shape != (nrows, len(self.class_labels)):
+            self.drop_probabilities("shape %s for %d rows" % (p.shape, nrows))
+            return None
+        return p
+
+    def probabilities(self, data, nrows):
+        """Of rows that predict has taken."""
         try:
-            p = np.asarray(self.classifier.predict_proba(data), dtype="<f8")
+            return self.class_probabilities(data, nrows)
         except MemoryError:
             raise
         except Exception as e:
             self.drop_probabilities("%s: %s" % (type(e).__name__, e))
             return None
-        if p.shape != (nrows, len(self.class_labels)):
-            self.drop_probabilities("shape %s for %d rows" % (p.shape, nrows))
-            return None
-        return p
 
     def drop_probabilities(self, why):
         print("sibyl: class probabilities are off for this model: predict_proba gave", why[:500],

@@ -64,6 +64,7 @@ const struct sb_command sb_commands[] = {
      .run = sb_routes_run},
     {.name = "predict",
      .usage = "NAME [JSON | @FILE | -]",
+     .words = "@models",
      .min_words = 1,
      .max_words = 2,
      .summary = "Ask a model: one object of features, or a list of them.",
@@ -80,6 +81,7 @@ const struct sb_command sb_commands[] = {
      .run = sb_predict_run},
     {.name = "events",
      .usage = "tail | show ID",
+     .words = "tail|show",
      .min_words = 1,
      .max_words = 2,
      .summary = "Read recorded predictions: the newest ones, or one by its id.",
@@ -93,6 +95,7 @@ const struct sb_command sb_commands[] = {
      .run = sb_events_run},
     {.name = "backup",
      .usage = "PATH",
+     .words = "@folders",
      .min_words = 1,
      .max_words = 1,
      .summary = "Copy the data folder, also while it is in use, into the new folder PATH.",
@@ -111,6 +114,7 @@ const struct sb_command sb_commands[] = {
      .run = sb_backup_run},
     {.name = "restore",
      .usage = "PATH",
+     .words = "@folders",
      .min_words = 1,
      .max_words = 1,
      .summary = "Make a data folder of the backup at PATH.",
@@ -122,6 +126,24 @@ const struct sb_command sb_commands[] = {
      .options = sb_restore_options,
      .settings = reader_settings,
      .run = sb_restore_run},
+    {.name = "gc",
+     .usage = "",
+     .summary = "Remove for good the runs, logged models and experiments that were deleted.",
+     .details =
+         "Rows and artifact files go; what was only marked deleted until now cannot be restored\n"
+         "afterwards. Works while the platform runs, and without it. With ids of any kind, only\n"
+         "these are removed. Kept unless --force: a run or logged model that holds the files of a\n"
+         "registered model version. An experiment takes its deleted runs and its logged models\n"
+         "with it, and stays while it has others. Files that are not in this registry's store (of\n"
+         "s3://, say) are named and left.",
+     .examples = "  sibyl gc --dry-run                    what would go\n"
+                 "  sibyl gc --older-than 30d             what was deleted over a month ago\n"
+                 "  sibyl gc --experiment-ids 12,15",
+     .json = "one object a line: kind (run, logged_model, experiment), id, outcome (removed, "
+             "kept, failed), why, files_left, error.",
+     .options = sb_gc_options,
+     .settings = reader_settings,
+     .run = sb_gc_run},
     {.name = "doctor",
      .usage = "",
      .summary = "Look for what is wrong, explain it and say what to do.",
@@ -137,6 +159,16 @@ const struct sb_command sb_commands[] = {
      .settings = all_settings,
      .reports_settings = true,
      .run = sb_doctor_run},
+    {.name = "completion",
+     .usage = "bash | zsh | fish",
+     .min_words = 1,
+     .max_words = 1,
+     .words = "bash|zsh|fish",
+     .summary = "Print what makes a shell complete commands, flags, settings and model names.",
+     .examples = "  source <(sibyl completion bash)            now; in ~/.bashrc: always\n"
+                 "  source <(sibyl completion zsh)             in ~/.zshrc, after compinit\n"
+                 "  sibyl completion fish | source",
+     .run = sb_completion_run},
     {.name = "version",
      .usage = "",
      .summary = "Print the version.",
@@ -151,6 +183,12 @@ const struct sb_command sb_commands[] = {
      .options = docs_options,
      .hidden = true,
      .run = sb_docs_run},
+    {.name = "complete",
+     .usage = "-- WORD...",
+     .max_words = 10000,
+     .summary = "Candidates for the last word; called by the shells' completion.",
+     .hidden = true,
+     .run = sb_complete_run},
     {.name = "serving",
      .usage = "PARENT",
      .min_words = 1,

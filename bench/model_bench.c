@@ -1,7 +1,10 @@
 /* Time of one row through a native model: the whole back-end call, with its checks and labels.
  *
- *     model_bench MODEL_DIR IMAGE < rows     rows as comma-separated numbers, one a line
- *     ->  median microseconds over the rows, each predicted alone, in order */
+ *     model_bench MODEL_DIR IMAGE [NAMES] < rows   rows as comma-separated values, one a line
+ *     ->  median microseconds over the rows, each predicted alone, in order
+ *
+ * A value that is no number is text. NAMES: the columns' names, comma-separated; without them
+ * columns go by position. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,23 +24,30 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static size_t read_row(const char *line, double *to) {
+/* A row's columns, over the line's bytes. */
+static size_t read_row(struct sb_column *cols, struct sb_str line, struct sb_arena *a) {
     size_t n = 0;
-    for (const char *p = line; n < COLS_MAX;) {
+    struct sb_str cell;
+    while (n < COLS_MAX && sb_str_split(&line, ',', &cell)) {
         char *end;
-        to[n++] = strtod(p, &end);
-        if (*end != ',') return n;
-        p = end + 1;
+        double d = strtod(cell.p, &end);
+        bool number = cell.n && end == cell.p + cell.n;
+        SB_ASSERT(sb_column_init(&cols[n], a, SB_STR(""),
+                                 number ? SB_DTYPE_FLOAT64 : SB_DTYPE_STRING, 1, 1));
+        if (number)
+            cols[n].f64[0] = d;
+        else
+            cols[n].s[0] = cell;
+        n++;
     }
     return n;
 }
 
-static double predict_one(struct sb_model *m, struct sb_arena *a, const double *x, size_t ncols) {
-    struct sb_column *cols = sb_arena_zalloc(a, ncols * sizeof *cols);
-    for (size_t c = 0; c < ncols; c++) {
-        SB_ASSERT(sb_column_init(&cols[c], a, SB_STR(""), SB_DTYPE_FLOAT64, 1, 1));
-        cols[c].f64[0] = x[c];
-    }
+static double predict_one(struct sb_model *m, struct sb_arena *a, struct sb_str line,
+                          struct sb_str names) {
+    struct sb_column *cols = sb_arena_zalloc(a, COLS_MAX * sizeof *cols);
+    size_t ncols = read_row(cols, line, a);
+    for (size_t c = 0; c < ncols && names.p; c++) (void)sb_str_split(&names, ',', &cols[c].name);
     struct sb_batch batch = {.nrows = 1, .ncols = ncols, .cols = cols};
     struct sb_predict p = {.in = &batch, .arena = a, .done = done};
     int64_t begin = sb_mono_ns();
@@ -48,7 +58,8 @@ static double predict_one(struct sb_model *m, struct sb_arena *a, const double *
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) return fprintf(stderr, "usage: model_bench MODEL_DIR IMAGE < rows\n"), 2;
+    if (argc != 3 && argc != 4)
+        return fprintf(stderr, "usage: model_bench MODEL_DIR IMAGE [NAMES] < rows\n"), 2;
     struct sb_errctx ctx = {0};
     struct sb_native_report report;
     struct sb_model *m;
@@ -63,9 +74,8 @@ int main(int argc, char **argv) {
     sb_arena_init(&a, SIZE_MAX);
     size_t n = 0;
     while (n < ROWS_MAX && fgets(line, LINE, stdin)) {
-        double x[COLS_MAX];
-        size_t ncols = read_row(line, x);
-        us[n++] = predict_one(m, &a, x, ncols);
+        struct sb_str row = sb_str_trim(sb_str_of(line));
+        us[n++] = predict_one(m, &a, row, sb_str_of(argc == 4 ? argv[3] : NULL));
         sb_arena_reset(&a);
     }
     if (!n) return fprintf(stderr, "no rows\n"), 1;

@@ -2,7 +2,7 @@
 """`make bench`: every number of the README, each a ratio against a named peer in the same run.
 
     bench/run.py                    all
-    bench/run.py predict journal    some of: predict, overload, shadow, journal, registry, models, trees, scoring, idle
+    bench/run.py predict journal    some of: predict, overload, shadow, journal, registry, models, pipeline, trees, scoring, idle
     bench/run.py --rounds 5 --seconds 5 --json FILE
 
 Writes build/bench.json and prints a Markdown table. Close other programs first: the ratios are taken on two
@@ -203,6 +203,15 @@ def bench_models(o):
         row(f"{r['model']}: one row", r["ours_us"], "µs", r["peer"], r["peer_us"], r["peer_us"] / r["ours_us"], "–", True)
 
 
+# ---- a pipeline against scikit-learn ----
+
+def bench_pipeline(o):
+    out = subprocess.run(["taskset", "-c", str(LOAD_CORE), PYTHON, ROOT / "bench/pipeline.py", ROOT / "build/release/tests/model_bench", str(o.rounds)],
+                         capture_output=True, text=True, check=True).stdout
+    for r in json.loads(out):
+        row(f"{r['model']}: one row", r["ours_us"], "µs", r["peer"], r["peer_us"], r["peer_us"] / r["ours_us"], f"≤ {r['goal_us']} µs", r["ours_us"] <= r["goal_us"])
+
+
 # ---- idle memory and start ----
 
 def bench_idle(o):
@@ -227,7 +236,7 @@ def bench_idle(o):
 
 
 BENCHES = {"predict": bench_predict, "overload": lambda o: overload.bench(row, o.seconds), "shadow": lambda o: shadow.bench(row, o), "journal": bench_journal, "registry": bench_registry, "models": bench_models,
-           "trees": lambda o: trees.bench(row, o.rounds), "scoring": bench_scoring, "idle": bench_idle}
+           "pipeline": bench_pipeline, "trees": lambda o: trees.bench(row, o.rounds), "scoring": bench_scoring, "idle": bench_idle}
 
 
 def table():

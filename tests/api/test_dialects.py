@@ -141,7 +141,7 @@ def test_tritonclient_asks_what_there_is(s, client):
     meta = client.get_model_metadata("iris", "1")
     assert (meta["name"], meta["versions"]) == ("iris", ["1"])
     assert meta["inputs"] == [{"name": n, "datatype": "FP64", "shape": [-1, 1]} for n in FEATURES]
-    assert [(o["name"], o["datatype"], o["shape"]) for o in meta["outputs"]] == [("species", "BYTES", [-1, 1])]
+    assert [(o["name"], o["datatype"], o["shape"]) for o in meta["outputs"]] == [("species", "BYTES", [-1, 1]), ("probabilities", "FP64", [-1, 3])]
     assert {"name": "iris", "version": "1", "state": "READY", "reason": ""} in client.get_model_repository_index()
     with pytest.raises(InferenceServerException, match="version 7 of iris is not live: version 1 is") as e:
         client.get_model_metadata("iris", "7")
@@ -405,6 +405,24 @@ def test_missing_values_are_null_or_nan(s):
         a = v2(s, b'{"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 4], "data": ' + data.encode() + b"}]}")
         rows = s.post("/models/iris/predict", {**dict(zip(FEATURES, ROWS[0])), "sepal_length": None})
         assert a.status == rows.status == 200 and outputs(a)["species"]["data"] == [rows.json()["prediction"]["species"]]
+
+
+def test_events_are_json_also_where_requests_are_not_quite(s, py):
+    def strict(constant):
+        raise AssertionError(constant)
+    frame = '{"dataframe_split": {"columns": %s, "data": [[%s, 3.5, 1.4, 0.2]]}}'
+    for text, kept in [("NaN", None), ("Infinity", "Infinity"), ("-Infinity", "-Infinity")]:
+        for path, body in [("/models/iris/invocations", frame % (json.dumps(FEATURES), text)), ("/v1/models/iris:predict", '{"instances": [[%s, 3.5, 1.4, 0.2]]}' % text)]:
+            s.post(path, body)
+            shown = s.cli("events", "tail", "--json", "-n", "1").stdout
+            assert json.loads(shown, parse_constant=strict)["input"]["sepal_length"] == kept
+    nested = '{"instances": [[[NaN, 1, 2], [3, -Infinity, 5]], [[0, 1, 2], [3, 4, 5]]]}'
+    assert py.post("/models/grid/invocations", nested).status == 200
+    first = json.loads(py.cli("events", "tail", "--json", "-n", "2").stdout.splitlines()[0], parse_constant=strict)
+    assert first["input"]["grid"] == [[None, 1, 2], [3, "-Infinity", 5]]
+    odd = '{"dataframe_records": [{"%s": 1, "%s": "NaN \\" Infinity, NaN"}]}' % (DOUBLE, STRING)
+    assert py.post("/models/typed/invocations", odd).status == 200
+    assert json.loads(py.cli("events", "tail", "--json", "-n", "1").stdout, parse_constant=strict)["input"][STRING] == 'NaN " Infinity, NaN'
 
 
 def test_readiness_and_index_without_a_live_version(fresh):

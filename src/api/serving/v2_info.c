@@ -184,10 +184,18 @@ static void add_field(struct sb_json_writer *w, const struct sb_field *f, size_t
     sb_json_end(w);
 }
 
-static void add_fields(struct sb_json_writer *w, const char *key, const struct sb_field *f,
-                       size_t n) {
-    sb_json_arr(w, key);
+static void add_fields(struct sb_json_writer *w, const struct sb_field *f, size_t n) {
     for (size_t i = 0; i < n; i++) add_field(w, &f[i], i);
+}
+
+static void add_probabilities(struct sb_json_writer *w, size_t nclasses) {
+    sb_json_obj(w, NULL);
+    sb_json_str(w, "name", SB_STR(SB_V2_PROBABILITIES));
+    sb_json_str(w, "datatype", sb_str_of(sb_tensor_type_name(SB_TENSOR_FP64)));
+    sb_json_arr(w, "shape");
+    sb_json_int(w, NULL, -1);
+    sb_json_int(w, NULL, (int64_t)nclasses);
+    sb_json_end(w);
     sb_json_end(w);
 }
 
@@ -206,8 +214,13 @@ void sb_serving_v2_model(struct sb_http_req *r) {
     sb_json_str(&w, NULL, sb_str_of(m->info.version));
     sb_json_end(&w);
     sb_json_str(&w, "platform", sb_str_of(m->info.flavor ? m->info.flavor : ""));
-    add_fields(&w, "inputs", m->signature->inputs, m->signature->ninputs);
-    add_fields(&w, "outputs", m->signature->outputs, m->signature->noutputs);
+    sb_json_arr(&w, "inputs");
+    add_fields(&w, m->signature->inputs, m->signature->ninputs);
+    sb_json_end(&w);
+    sb_json_arr(&w, "outputs");
+    add_fields(&w, m->signature->outputs, m->signature->noutputs);
+    if (m->info.nclasses) add_probabilities(&w, m->info.nclasses);
+    sb_json_end(&w);
     sb_json_end(&w);
     reply_json(r, 200, &b);
 }

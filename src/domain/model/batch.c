@@ -350,12 +350,55 @@ static sb_err put(struct sb_batch_builder *b, size_t col, size_t row, size_t at,
     return SB_OK;
 }
 
+/* ---- tokens ---- */
+
+/* Length of NaN, Infinity or -Infinity at the start of s, and what an event has for it. */
+static size_t nonfinite_at(struct sb_str s, struct sb_str *strict) {
+    static const struct {
+        struct sb_str word, strict;
+    } words[] = {{{"NaN", 3}, {"null", 4}},
+                 {{"Infinity", 8}, {"\"Infinity\"", 10}},
+                 {{"-Infinity", 9}, {"\"-Infinity\"", 11}}};
+    for (size_t i = 0; i < SB_COUNT(words); i++) {
+        if (!sb_str_starts(s, words[i].word)) continue;
+        *strict = words[i].strict;
+        return words[i].word.n;
+    }
+    return 0;
+}
+
+/* A token that reads as JSON where the reader took more than that: events are strict. False: over
+ * the arena's maximum. */
+static bool keep_token(struct sb_batch_builder *b, size_t col, size_t row,
+                       const struct sb_json_reader *r, struct sb_str token) {
+    b->cols[col].tokens[row] = token;
+    if (!r || !r->nonfinite || !token.n) return true;
+    if (!memchr(token.p, 'N', token.n) && !memchr(token.p, 'I', token.n)) return true;
+    struct sb_buf to;
+    bool inside = false; /* a string */
+    sb_buf_init(&to, 4 * token.n);
+    for (size_t i = 0; i < token.n;) {
+        struct sb_str strict, rest = sb_str_sub(token, i, token.n);
+        size_t n = inside ? 0 : nonfinite_at(rest, &strict);
+        if (!n) {
+            n = inside && rest.p[0] == '\\' ? 2 : 1;
+            if (rest.p[0] == '"') inside = !inside;
+            strict = sb_str_sub(rest, 0, n);
+        }
+        sb_buf_adds(&to, strict);
+        i += n;
+    }
+    b->cols[col].tokens[row] = sb_arena_dup(b->opts.arena, sb_buf_view(&to));
+    sb_buf_fini(&to);
+    return b->cols[col].tokens[row].p != NULL;
+}
+
 /* r may be NULL. */
 static sb_err set_plain(struct sb_batch_builder *b, size_t col, size_t row,
                         const struct sb_json_reader *r, const struct sb_cell *c) {
     SB_TRY(infer_type(b, col, row, r, c));
     struct sb_column *column = &b->cols[col];
-    if (b->opts.tokens) column->tokens[row] = c->token;
+    if (b->opts.tokens && !keep_token(b, col, row, r, c->token)) return fail_memory(b);
     if (column->type == SB_DTYPE_JSON) SB_TRY(check_nested(b, col, row, r, c->token));
     return put(b, col, row, row, r, c);
 }
@@ -440,15 +483,19 @@ sb_err sb_batch_set_cell(struct sb_batch_builder *b, ptrdiff_t column, size_t ro
         size_t at = row * c->width;
         const char *from = r->p;
         SB_TRY(set_tensor(b, col, row, 0, &at, r));
-        if (b->opts.tokens) c->tokens[row] = sb_str_trim(sb_str_make(from, (size_t)(r->p - from)));
-        return SB_OK;
+        struct sb_str token = sb_str_trim(sb_str_make(from, (size_t)(r->p - from)));
+        return !b->opts.tokens || keep_token(b, col, row, r, token) ? SB_OK : fail_memory(b);
     }
     enum sb_json_type t;
     SB_TRY(sb_json_peek(r, &t));
     if (SB_LIKELY(t == SB_JSON_NUMBER && c->type == SB_DTYPE_FLOAT64 && !b->fill[col].untyped)) {
         struct sb_str token;
         SB_TRY(sb_json_read_double(r, &c->f64[row], &token));
-        if (b->opts.tokens) c->tokens[row] = token;
+        if (!b->opts.tokens) return SB_OK;
+        if (SB_LIKELY(isfinite(c->f64[row])))
+            c->tokens[row] = token;
+        else if (!keep_token(b, col, row, r, token))
+            return fail_memory(b);
         return SB_OK;
     }
     SB_TRY(sb_cell_read(r, &cell));

@@ -57,6 +57,7 @@ struct sb_model_info {
     char *class_name;      /* "sklearn.ensemble._forest.RandomForestClassifier" when known */
     char *why;             /* why it went to this back-end, in a sentence */
     int64_t loaded_ms;     /* wall clock */
+    size_t nclasses;       /* that it gives probabilities of, as known at loading; 0 = none */
 };
 
 void sb_model_info_fini(struct sb_model_info *i);

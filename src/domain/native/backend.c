@@ -345,5 +345,6 @@ sb_err sb_native_open(struct sb_model **out, const char *image_path, struct sb_s
     }
     set_inline_rows(m);
     *out = sb_model_new(&m->ops, m, signature, info);
+    (*out)->info.nclasses = m->meta.proba ? m->meta.nclasses : 0;
     return SB_OK;
 }

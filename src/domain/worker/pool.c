@@ -417,6 +417,7 @@ static void read_facts(struct pool *p, struct sb_str json) {
         const struct sb_json *classes = sb_json_get(doc, "classes");
         sb_json_get_bool(doc, "proba", &p->proba);
         sb_json_int(&w, "classes", classes ? (int64_t)classes->n : 0);
+        p->info.nclasses = p->proba && classes ? classes->n : 0;
         sb_json_end(&w);
         s = (struct sb_str){0};
         if (!p->info.class_name && sb_json_get_str(doc, "class_name", &s) && s.n)

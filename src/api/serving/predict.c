@@ -327,7 +327,8 @@ void sb_call_committed(struct call *c) {
     sb_call_key_settle(c);
     if (c->commit_err) not_durable(c);
     if (c->live) {
-        sb_series_observe(c->live->predict_seconds, sb_mono_ns() - r->received_ns);
+        int64_t end_ns = c->durable_ns ? c->durable_ns : sb_mono_ns();
+        sb_series_observe(c->live->predict_seconds, end_ns - r->received_ns);
         if (c->predict.compute_ns)
             sb_series_observe(c->live->compute_seconds, c->predict.compute_ns);
         sb_http_add_header(r, "X-Model-Version", sb_str_of(c->live->model->info.version));

@@ -104,47 +104,52 @@ bool sb_call_key_answer(struct call *c, struct sb_str *out);
 /* All events are durable, or the call failed. */
 void sb_call_key_settle(struct call *c);
 
-/* One prediction request. Lives in the request's arena. */
-struct call {
-    struct sb_http_req *r;
-    struct lane *lane;
-    const struct dialect *dialect;
-    struct sb_live *live;   /* referenced; NULL when there is none */
-    struct sb_live *shadow; /* the same */
-    struct sb_batch batch;
-    struct sb_str content_type;
-    struct sb_parquet_job *parquet; /* NULL: the body is none */
-    void *form;                     /* the dialect's own */
-    bool single;                    /* the body was one object, not a list */
-    struct sb_predict predict;
-    struct sb_arena own; /* result of a model that answers from another thread: the request's
-                            arena stays the loop's, which may answer a deadline meanwhile */
-    struct computation computation;
-    struct sb_errctx ctx;
-    struct sb_str field; /* that the error is about, or empty */
-    int64_t row;         /* that the error is about, or -1 */
-
-    struct sb_event_request event;
-    struct sb_event_tag *tags; /* of event */
-    int64_t wall_ms;
-    char request_id[SB_UUID_TEXT], first_event_id[SB_UUID_TEXT];
-
-    int status; /* of the reply that waits for its events */
-    struct sb_str reply;
-    const char *reply_type;             /* its content type; NULL = JSON. Set by the dialect */
-    struct sb_http_header reply_header; /* one that the dialect adds; name.p NULL = none */
-    unsigned waits;                     /* commits that hold events of this call */
-    sb_err commit_err;
-    bool refused;                  /* the server has answered by itself (deadline) */
-    struct sb_str idempotency_key; /* of the header */
-    struct call_key *key;          /* NULL without one */
-};
-
-/* Events that become durable together, and the calls that wait for them. */
+/* A call among those that wait for one commit. */
 struct wait {
     struct call *call;
     struct wait *next;
 };
+
+/* One prediction request. Lives in the request's arena. */
+struct call {
+    /* what is touched again when its events are durable: memory that has grown cold by then, so it
+     * stands together */
+    struct wait wait; /* for the first commit; call NULL = not used yet */
+    struct sb_http_req *r;
+    struct lane *lane;
+    struct sb_live *live;   /* referenced; NULL when there is none */
+    struct sb_live *shadow; /* the same */
+    struct call_key *key;   /* NULL without an Idempotency-Key */
+    int status;             /* of the reply that waits for its events */
+    unsigned waits;         /* commits that hold events of this call */
+    sb_err commit_err;
+    bool refused; /* the server has answered by itself (deadline) */
+    bool single;  /* the body was one object, not a list */
+    int64_t durable_ns;
+    struct sb_str reply;
+    const char *reply_type;             /* its content type; NULL = JSON. Set by the dialect */
+    struct sb_http_header reply_header; /* one that the dialect adds; name.p NULL = none */
+    struct sb_event_request event;
+    char request_id[SB_UUID_TEXT], first_event_id[SB_UUID_TEXT];
+    struct sb_predict predict;
+    struct sb_arena own; /* result of a model that answers from another thread: the request's
+                            arena stays the loop's, which may answer a deadline meanwhile */
+
+    const struct dialect *dialect;
+    struct sb_batch batch;
+    struct sb_str content_type;
+    struct sb_parquet_job *parquet; /* NULL: the body is none */
+    void *form;                     /* the dialect's own */
+    struct computation computation;
+    struct sb_errctx ctx;
+    struct sb_str field;       /* that the error is about, or empty */
+    int64_t row;               /* that the error is about, or -1 */
+    struct sb_event_tag *tags; /* of event */
+    int64_t wall_ms;
+    struct sb_str idempotency_key; /* of the header */
+};
+
+/* Events that become durable together, and the calls that wait for them. */
 struct commit {
     struct sb_journal_group group;
     struct lane *lane;

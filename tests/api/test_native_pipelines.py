@@ -7,8 +7,6 @@ import pytest
 from models import made
 from sibyl import Sibyl
 
-pytestmark = pytest.mark.san
-
 SCRIPT = r'''
 import pathlib, shutil, sys
 import mlflow, numpy as np, pandas as pd

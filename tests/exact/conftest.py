@@ -43,12 +43,14 @@ def models():
 
 @pytest.fixture(scope="session")
 def pipelines():
-    scripts = [HERE / "pipelines.py", HERE / "make_models.py", HERE.parent.parent / "python" / "sibyl_worker.py"]
+    scripts = [HERE / "pipelines.py", HERE / "make_models.py"]
+    worker = (ROOT / "python/sibyl_worker.py").read_bytes()
+    frames = worker[worker.index(b"# ---- columns of the request ----"):worker.index(b"# ---- the model ----")]
     ask = f"from importlib.metadata import version; print(*map(version, {PACKAGES + ['pandas', 'scipy']}))"
     versions = subprocess.run([PYTHON, "-c", ask], check=True, capture_output=True, text=True).stdout
+    key = hashlib.sha256(b"".join(s.read_bytes() for s in scripts) + frames + versions.encode()).hexdigest()[:12]
     count = RANDOM_PIPELINES * SIZE
-    bytes_ = b"".join(s.read_bytes() for s in scripts) + versions.encode()
-    folder = CACHE / f"pipelines-{count}-{hashlib.sha256(bytes_).hexdigest()[:12]}"
+    folder = CACHE / f"pipelines-{count}-{key}"
     if not (folder / "list.json").exists():
         subprocess.run([PYTHON, str(scripts[0]), str(folder), str(count)], check=True)
     return folder

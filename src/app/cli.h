@@ -46,6 +46,9 @@ struct sb_command {
     const char *name;
     const char *usage; /* of its words: "NAME [JSON]"; "" when it takes none */
     size_t min_words, max_words;
+    /* What the first word can be, for completion: "tail|show", "@models" of the running platform,
+     * "@files", "@folders", "@commands"; NULL = nothing that is known. */
+    const char *words;
     const char *summary; /* one line */
     const char *details; /* paragraph(s) of `--help`; NULL when the summary says all */
     const char *json;    /* what `--json` prints, field by field; NULL when there is no such flag */

@@ -2,8 +2,13 @@
 
 import json
 import os
+import pty
 import re
+import select
+import shlex
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -203,3 +208,89 @@ def test_the_documented_json_of_models_is_what_is_served(served):
     live = request(served.serving, "GET", "/models").json()["models"][0]["live"]
     for member in ("model", "version", "alias", "policy", "backend", "why", "class", "run_id", "artifact_sha256", "memory_bytes", "inputs", "outputs"):
         assert member in text and member in live
+
+
+# ---- completion ----
+
+
+def bash(line, env=None):
+    """What bash's own completion, set up by `sibyl completion bash`, offers for the last word of a line."""
+    script = f"""PATH={shlex.quote(str(SIBYL.parent))}:$PATH; source <(sibyl completion bash); complete -p sibyl >&2
+        compopt() {{ :; }}  # bash knows it only while it completes
+        COMP_LINE=$1; COMP_POINT=${{#COMP_LINE}}; _sibyl sibyl; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    r = subprocess.run(["bash", "--norc", "-c", script, "bash", line], capture_output=True, text=True, timeout=60 * SLOW,
+                       env=clean_environment(**(env or {})))
+    assert r.returncode == 0 and "-F _sibyl sibyl" in r.stderr, r.stderr
+    return r.stdout.split()
+
+
+@pytest.mark.parametrize("line,want", [
+    ("sibyl mo", ["models"]),
+    ("sibyl --ver", ["--version"]),
+    ("sibyl no-such-command ", []),
+    ("sibyl help ba", ["backup"]),
+    ("sibyl models --js", ["--json"]),
+    ("sibyl predict --tag", ["--tag"]),
+    ("sibyl up --serving-th", ["--serving-threads"]),
+    ("sibyl up --log-format ", ["text", "json"]),
+    ("sibyl up --log-format j", ["json"]),
+    ("sibyl up --log-format=j", ["json"]),
+    ("sibyl up --insecure-no-auth=", ["true", "false"]),
+    ("sibyl events ", ["tail", "show"]),
+    ("sibyl events -n 5 t", ["tail"]),
+    ("sibyl events tail ", []),
+    ("sibyl completion ", ["bash", "zsh", "fish"]),
+    ("sibyl version --data", []),
+])
+def test_bash_completes_from_the_tables(line, want):
+    assert bash(line) == want
+
+
+def test_every_command_and_flag_is_offered():
+    assert bash("sibyl ") == commands()
+    for name in commands():
+        flags = re.findall(r"^  (?:-., )?(--[a-z-]+)", run(name, "--help").stdout.split("\nflags:\n")[-1], re.M)
+        offered = bash(f"sibyl {name} --")
+        assert set(flags) <= set(offered) and "--help" in offered, name
+
+
+def test_bash_completes_names_of_models_and_files(served, tmp_path):
+    assert bash(f"sibyl predict --data {served.data} i") == ["iris"]
+    assert bash("sibyl predict i", env={"SIBYL_DATA": str(served.data)}) == ["iris"]
+    assert bash(f"sibyl predict --url http://127.0.0.1:{served.serving} ") == ["iris"]
+    assert bash(f"sibyl predict --data {tmp_path} --port-offset 20 ") == []
+    (tmp_path / "backup one").mkdir()
+    (tmp_path / "settings.yaml").write_text("")
+    assert bash(f"sibyl up --config {tmp_path}/se") == [f"{tmp_path}/settings.yaml"]
+    assert bash(f"sibyl up --data={tmp_path}/se") == []
+    assert " ".join(bash(f"sibyl restore {tmp_path}/b")) == f"{tmp_path}/backup one"
+
+
+def test_a_tab_in_a_real_bash(tmp_path):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], clean_environment(PS1="> ", PATH=f"{SIBYL.parent}:{os.environ['PATH']}", TERM="dumb"))
+    said = b""
+
+    def see(text):
+        nonlocal said
+        end = time.monotonic() + 20 * SLOW
+        while text not in said:
+            assert time.monotonic() < end and select.select([terminal], [], [], 20 * SLOW)[0], said
+            said += os.read(terminal, 65536)
+
+    try:
+        see(b"> ")
+        os.write(terminal, b"source <(sibyl completion bash) && echo re''ady\n")
+        see(b"ready\r\n")
+        os.write(terminal, b"sibyl doctor --js\t")
+        see(b"sibyl doctor --json")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def test_an_unknown_shell_is_refused():
+    r = run("completion", "tcsh")
+    assert r.returncode == 2 and "bash, zsh or fish" in r.stderr

@@ -126,6 +126,24 @@ const struct sb_command sb_commands[] = {
      .options = sb_restore_options,
      .settings = reader_settings,
      .run = sb_restore_run},
+    {.name = "gc",
+     .usage = "",
+     .summary = "Remove for good the runs, logged models and experiments that were deleted.",
+     .details =
+         "Rows and artifact files go; what was only marked deleted until now cannot be restored\n"
+         "afterwards. Works while the platform runs, and without it. With ids of any kind, only\n"
+         "these are removed. Kept unless --force: a run or logged model that holds the files of a\n"
+         "registered model version. An experiment takes its deleted runs and its logged models\n"
+         "with it, and stays while it has others. Files that are not in this registry's store (of\n"
+         "s3://, say) are named and left.",
+     .examples = "  sibyl gc --dry-run                    what would go\n"
+                 "  sibyl gc --older-than 30d             what was deleted over a month ago\n"
+                 "  sibyl gc --experiment-ids 12,15",
+     .json = "one object a line: kind (run, logged_model, experiment), id, outcome (removed, "
+             "kept, failed), why, files_left, error.",
+     .options = sb_gc_options,
+     .settings = reader_settings,
+     .run = sb_gc_run},
     {.name = "doctor",
      .usage = "",
      .summary = "Look for what is wrong, explain it and say what to do.",

@@ -27,6 +27,10 @@ SB_MUST_CHECK sb_err sb_requirements_parse(struct sb_str text, struct sb_str mlf
                                            struct sb_arena *a, const char **lines,
                                            struct sb_str *constraints_file, struct sb_errctx *ctx);
 
+/* The text of a file of constraints, which may not name another. Pure. */
+SB_MUST_CHECK sb_err sb_requirements_parse_constraints(struct sb_str text, struct sb_arena *a,
+                                                       const char **lines, struct sb_errctx *ctx);
+
 /* Of a version's folder with its MLmodel. */
 SB_MUST_CHECK sb_err sb_requirements_read(struct sb_requirements *out, const char *folder,
                                           const struct sb_mlmodel *m, struct sb_arena *a,

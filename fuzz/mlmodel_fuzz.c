@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     sb_signature_set_examples(s, example);
     for (size_t i = 0; i < s->ninputs && s->named; i++)
         SB_ASSERT(sb_signature_find(s, sb_str_of(s->inputs[i].name)) == (ptrdiff_t)i);
+    SB_ASSERT(sb_signature_takes(s, s, NULL) == SB_OK);
     sb_signature_free(s);
     sb_mlmodel_free(m);
     return 0;

@@ -702,6 +702,9 @@ def make_special(m):
                                                  ("e", OneHotEncoder(**ignore))]), ["cat", "hole"]))
     pipe("special-selector", (Pipeline([("i", SimpleImputer()), ("s", StandardScaler())]), selected(dtype_include="number")),
          (OneHotEncoder(**ignore), selected(pattern="c")), remainder="drop")
+    frame = request.frame(True)
+    pipe("special-index", (StandardScaler(), frame.columns[[0, 3]]),
+         (OneHotEncoder(**ignore), pd.Index(["cat"], dtype=object)), last=Identity())
     pipe("special-drop-list", (OneHotEncoder(drop=["red", "u"]), ["cat", "hole"]), last=Identity())
     pipe("special-single-category", (OneHotEncoder(categories=[["red"]], **ignore), ["cat"]), (StandardScaler(), ["num"]))
     pipe("special-given-categories", (OneHotEncoder(categories=[["blue", "green", "red"], [3, 2, 1, 0][::-1]], **ignore),

@@ -8,7 +8,7 @@ sb_err program_columns(struct program *p, struct columns *c, uint32_t n) {
     struct column *v = sb_arena_try_array(p->j->arena, (size_t)n + 1, sizeof *v);
     if (!v) return native_nomem(p->j);
     c->v = v;
-    c->n = n;
+    c->n = c->cap = n;
     return SB_OK;
 }
 

@@ -6,7 +6,10 @@
 #include "domain/native/spec.h"
 #include "engine/columnprog/ir.h"
 
-enum { NATIVE_NESTING_MAX = 16 }; /* pipelines in column transformers in pipelines ... */
+enum {
+    NATIVE_NESTING_MAX = 16,   /* pipelines in column transformers in pipelines ... */
+    NATIVE_STEPS_MAX = 100000, /* of all of them; one object may be a step many times */
+};
 
 enum column_kind {
     COLUMN_RAW, /* the request's own, untouched: at = source */
@@ -15,26 +18,28 @@ enum column_kind {
 };
 
 struct column {
-    enum column_kind kind;
     uint32_t at;
     uint32_t origin; /* the source it comes from */
-    bool finite;     /* REG: cannot be infinite */
     /* float32 when the sources lists[f32 ... f32 + nf32) of the program all are; nf32 = 0: never */
     uint32_t f32, nf32;
+    uint8_t kind; /* enum column_kind */
+    bool finite;  /* REG: cannot be infinite */
 };
 
 /* What flows between two steps. */
 struct columns {
     struct column *v;
-    uint32_t n;
-    bool frame;  /* a data frame: every column has a type of its own */
-    bool sparse; /* a scipy matrix */
+    uint32_t n, cap; /* cap: room at v, when it was grown */
+    bool frame;      /* a data frame: every column has a type of its own */
+    bool sparse;     /* a scipy matrix */
 };
 
 struct program {
     struct native_job *j;
     struct sb_columnprog_ir *ir;
     int depth;
+    uint32_t steps; /* read so far */
+    bool boosting;  /* HistGradientBoosting's own preprocessor: its check_array is known */
 };
 
 /* A fitted transformer. read gets its version in p->j->version, and appends what it does; out may

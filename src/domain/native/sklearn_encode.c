@@ -98,7 +98,7 @@ static sb_err same_type(struct program *p, struct columns *c) {
 }
 
 static struct column number_column(uint32_t at, uint32_t origin) {
-    return (struct column){COLUMN_REG, at, origin, true, 0, 0};
+    return (struct column){.kind = COLUMN_REG, .at = at, .origin = origin, .finite = true};
 }
 
 /* ---- one-hot ---- */

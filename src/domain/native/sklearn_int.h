@@ -27,4 +27,9 @@ bool native_column_of(const struct sb_np_array *a, const char *name, struct nati
 bool native_column_i64(const struct native_column *c, size_t row, int64_t *out);
 bool native_column_double(const struct native_column *c, size_t row, double *out);
 
+/* The ColumnTransformer that HistGradientBoosting keeps for categorical features: it becomes the
+ * model's program. n: how many columns it gives to the trees. */
+SB_MUST_CHECK sb_err native_preprocessor_read(struct native_job *j, const struct sb_pv *obj,
+                                              uint32_t *n);
+
 #endif

@@ -1,6 +1,7 @@
 /* scikit-learn's Pipeline and ColumnTransformer: which step gets which columns. */
 #include "base/mem.h"
 #include "domain/native/program_int.h"
+#include "domain/native/sklearn_int.h"
 
 /* ---- steps ---- */
 
@@ -41,7 +42,8 @@ sb_err program_step(struct program *p, const struct sb_pv *obj, struct columns *
                                  SB_ARG(sb_str_sub(obj->object->name, 0, 40)));
     if (!t) return native_damaged(p->j, "a step that is no transformer");
     if (gives_frames(obj)) return native_for_worker(p->j, "a pipeline with set_output(\"pandas\")");
-    if (p->depth >= NATIVE_NESTING_MAX) return native_damaged(p->j, "pipelines nested too deep");
+    if (p->depth >= NATIVE_NESTING_MAX || ++p->steps > NATIVE_STEPS_MAX)
+        return native_damaged(p->j, "pipelines nested too deep");
     uint32_t width = program_width(obj);
     if (width && width != c->n)
         return native_damaged(p->j, "a transformer of another number of columns");
@@ -78,10 +80,19 @@ static sb_err pipeline(struct program *p, const struct sb_pv *obj, struct column
     return SB_OK;
 }
 
+/* partial(check_array, ...): HistGradientBoosting's own, which makes numbers of its columns. */
+static bool checks_array(const struct sb_pv *func) {
+    if (!sb_pv_is_class(func, "functools", "partial")) return false;
+    const struct sb_pv *args = func->object->args;
+    return args && args->seq.n == 1 && args->seq.v[0]->type == SB_PV_GLOBAL &&
+           sb_str_is(args->seq.v[0]->global.module, "sklearn.utils.validation") &&
+           sb_str_is(args->seq.v[0]->global.name, "check_array");
+}
+
 /* FunctionTransformer without a function: how 1.4 and later store 'passthrough'. */
 static sb_err function(struct program *p, const struct sb_pv *obj, struct columns *c) {
     const struct sb_pv *func = sb_pv_get(obj, "func");
-    if (func && func->type != SB_PV_NONE)
+    if (func && func->type != SB_PV_NONE && !(p->boosting && checks_array(func)))
         return native_for_worker(p->j, "a pipeline with a function of its own");
     if (program_flag(obj, "validate", false)) SB_TRY(program_numbers(p, c, 0));
     return SB_OK;
@@ -96,7 +107,8 @@ struct selection {
 
 static sb_err select_one(struct program *p, struct selection *s, int64_t at, uint32_t n) {
     if (at < 0) at += n;
-    if (at < 0 || at >= n || s->n >= n) return native_damaged(p->j, "columns of a transformer");
+    if (at < 0 || at >= n) return native_damaged(p->j, "columns of a transformer");
+    if (s->n >= n) return native_for_worker(p->j, "a transformer that is given a column twice");
     s->v[s->n++] = (uint32_t)at;
     return SB_OK;
 }
@@ -205,13 +217,17 @@ static sb_err own_columns(struct program *p, struct columns *c, const struct sel
 }
 
 static sb_err append(struct program *p, struct columns *to, const struct columns *part) {
-    struct columns all = *to;
+    uint32_t n = to->n + part->n;
     if (part->n > SB_FOREST_FEATURES_MAX - to->n)
         return native_for_worker(p->j, "a pipeline of more than a million columns");
-    SB_TRY(program_columns(p, &all, to->n + part->n));
-    if (to->n) memcpy(all.v, to->v, to->n * sizeof *to->v);
-    if (part->n) memcpy(all.v + to->n, part->v, part->n * sizeof *part->v);
-    *to = all;
+    if (n > to->cap) {
+        struct columns more = *to;
+        SB_TRY(program_columns(p, &more, 2 * n));
+        if (to->n) memcpy(more.v, to->v, to->n * sizeof *to->v);
+        *to = more;
+    }
+    if (part->n) memcpy(to->v + n - part->n, part->v, part->n * sizeof *part->v);
+    to->n = n;
     return SB_OK;
 }
 
@@ -305,7 +321,11 @@ static sb_err start(struct program *p, struct columns *c) {
     SB_TRY(program_columns(p, c, n));
     c->frame = true;
     for (uint32_t i = 0; i < n; i++)
-        c->v[i] = (struct column){COLUMN_RAW, i, i, false, sb_columnprog_list_add(p->ir, &i, 1), 1};
+        c->v[i] = (struct column){.kind = COLUMN_RAW,
+                                  .at = i,
+                                  .origin = i,
+                                  .f32 = sb_columnprog_list_add(p->ir, &i, 1),
+                                  .nf32 = 1};
     return p->ir->failed ? native_nomem(j) : SB_OK;
 }
 
@@ -350,6 +370,20 @@ static sb_err read_pipeline(struct native_job *j, const struct native_reader *me
     return SB_OK;
 }
 
+sb_err native_preprocessor_read(struct native_job *j, const struct sb_pv *obj, uint32_t *n) {
+    struct program p = {.j = j, .boosting = true};
+    struct columns c = {0};
+    if (j->nesting) return native_for_worker(j, "categorical boosting at the end of a pipeline");
+    if (!sb_pv_is_class(obj, "sklearn.compose._column_transformer", "ColumnTransformer"))
+        return native_damaged(j, "_preprocessor");
+    SB_TRY(start(&p, &c));
+    SB_TRY(program_step(&p, obj, &c));
+    SB_TRY(program_finish(&p, &c));
+    j->out->columns = p.ir;
+    *n = c.n;
+    return SB_OK;
+}
+
 /* Linear models read doubles from columns of any kind: the program that only loads them. */
 sb_err native_identity_program(struct native_job *j) {
     struct program p = {.j = j};
@@ -391,6 +425,15 @@ static const struct sb_pickle_class parts[] = {
     {"sklearn.compose._column_transformer", "make_column_selector"},
     {"sklearn.utils._bunch", "Bunch"},
     {"sklearn.utils", "Bunch"},
+    /* frame.columns as the columns of a transformer: a pandas Index, which stays unread */
+    {"pandas.core.indexes.base", "_new_Index"},
+    {"pandas", "StringDtype"},
+    {"pandas.arrays", "ArrowStringArray"},
+    {"pandas.arrays", "StringArray"},
+    {"pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"},
+    {"pyarrow.lib", "_restore_array"},
+    {"pyarrow.lib", "type_for_alias"},
+    {"pyarrow.lib", "py_buffer"},
     {0},
 };
 const struct native_family native_pipeline_family = {readers, parts};

@@ -154,7 +154,8 @@ static sb_err add_indicators(struct program *p, const struct imputer *m, const s
     for (uint32_t i = 0; i < m->nindicators; i++) {
         const struct column *from = &in->v[m->indicators[i]];
         sb_columnprog_list_add(p->ir, &from->at, 1);
-        to[i] = (struct column){COLUMN_REG, op.dst + i, from->origin, true, 0, 0};
+        to[i] = (struct column){
+            .kind = COLUMN_REG, .at = op.dst + i, .origin = from->origin, .finite = true};
         sb_columnprog_regs(p->ir, 1, from->origin);
     }
     op.b = m->objects ? sb_columnprog_constant_add(p->ir, &m->missing)

@@ -88,9 +88,9 @@ void sb_columnprog_op_add(struct sb_columnprog_ir *ir, const struct sb_columnpro
 
 /* ---- encoders ---- */
 
-static int by_number(const void *a, const void *b) {
-    const double x = ((const struct sb_columnprog_category *)a)->cell.d;
-    const double y = ((const struct sb_columnprog_category *)b)->cell.d;
+static int by_number(const void *a, const void *b, void *categories) {
+    const struct sb_columnprog_category *v = categories;
+    double x = v[*(const uint32_t *)a].cell.d, y = v[*(const uint32_t *)b].cell.d;
     return (x > y) - (x < y);
 }
 
@@ -100,19 +100,19 @@ static bool is_nan_cell(const struct sb_columnprog_cell *c) {
 
 /* The numbers among the categories, sorted, then their codes. */
 static void add_numbers(struct sb_columnprog_ir *ir, struct sb_columnprog_encoder *e,
-                        const struct sb_columnprog_categories *c) {
-    struct sb_columnprog_category *sorted = sb_arena_try_array(ir->arena, c->n + 1, sizeof *sorted);
+                        struct sb_columnprog_category *v, uint32_t n) {
+    uint32_t *sorted = sb_arena_try_array(ir->arena, (size_t)n + 1, sizeof *sorted);
     if (!sorted) {
         ir->failed = true;
         return;
     }
-    for (uint32_t i = 0; i < c->n; i++)
-        if (c->v[i].cell.tag == SB_CELL_NUMBER && !isnan(c->v[i].cell.d))
-            sorted[e->nnumbers++] = c->v[i];
-    qsort(sorted, e->nnumbers, sizeof *sorted, by_number);
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i].cell.tag == SB_CELL_NUMBER && !isnan(v[i].cell.d)) sorted[e->nnumbers++] = i;
+    qsort_r(sorted, e->nnumbers, sizeof *sorted, by_number, v);
     e->numbers = sb_columnprog_numbers_add(ir, NULL, 0);
-    for (uint32_t i = 0; i < e->nnumbers; i++) sb_columnprog_numbers_add(ir, &sorted[i].cell.d, 1);
-    for (uint32_t i = 0; i < e->nnumbers; i++) sb_columnprog_numbers_add(ir, &sorted[i].code, 1);
+    for (uint32_t i = 0; i < e->nnumbers; i++)
+        sb_columnprog_numbers_add(ir, &v[sorted[i]].cell.d, 1);
+    for (uint32_t i = 0; i < e->nnumbers; i++) sb_columnprog_numbers_add(ir, &v[sorted[i]].code, 1);
 }
 
 static void add_texts(struct sb_columnprog_ir *ir, struct sb_columnprog_encoder *e,
@@ -153,7 +153,7 @@ uint32_t sb_columnprog_encoder_add(struct sb_columnprog_ir *ir,
         if (none) e.has_none = 1, special[1] = c->v[i].code;
     }
     if (c->objects) e.objects = c->n && c->v[0].cell.tag != SB_CELL_NUMBER ? 3 : 1;
-    add_numbers(ir, &e, c);
+    add_numbers(ir, &e, c->v, c->n);
     add_texts(ir, &e, c);
     e.special = sb_columnprog_numbers_add(ir, special, 3);
     return grow(ir, &ir->encoders, &e, 1, sizeof e);

@@ -182,8 +182,8 @@ static const struct sb_columnprog_cell nan_cell = {.tag = SB_CELL_NUMBER, .d = N
 static const struct sb_columnprog_cell none = {.tag = SB_CELL_NONE};
 
 /* An ordinal encoder of source 0 into register 0. */
-static void encoder(struct fixture *f, const struct sb_columnprog_category *v, uint32_t n,
-                    bool objects, enum sb_columnprog_unknown unknown) {
+static void encoder(struct fixture *f, struct sb_columnprog_category *v, uint32_t n, bool objects,
+                    enum sb_columnprog_unknown unknown) {
     const struct sb_columnprog_categories c = {.v = v,
                                                .n = n,
                                                .objects = objects,
@@ -199,7 +199,7 @@ static void encoder(struct fixture *f, const struct sb_columnprog_category *v, u
 
 static void text_is_found_or_unknown(void **state) {
     (void)state;
-    const struct sb_columnprog_category v[] = {{red, 1}, {blue, 2}, {red, 9}, {nan_cell, 3}};
+    struct sb_columnprog_category v[] = {{red, 1}, {blue, 2}, {red, 9}, {nan_cell, 3}};
     const struct {
         const char *name;
         struct sb_str value;
@@ -226,7 +226,7 @@ static void text_is_found_or_unknown(void **state) {
 
 static void numbers_are_found_by_value(void **state) {
     (void)state;
-    const struct sb_columnprog_category v[] = {
+    struct sb_columnprog_category v[] = {
         {{.d = 5}, 0}, {{.d = -1}, 1}, {{.d = 9007199254740992.0}, 2}};
     struct fixture f;
     encoder(&f, v, SB_COUNT(v), false, SB_UNKNOWN_CODE);
@@ -249,7 +249,7 @@ static void numbers_are_found_by_value(void **state) {
 
 static void one_hot_sets_one_column_or_none(void **state) {
     (void)state;
-    const struct sb_columnprog_category v[] = {{red, 0}, {blue, 1}, {none, -1}};
+    struct sb_columnprog_category v[] = {{red, 0}, {blue, 1}, {none, -1}};
     const struct sb_columnprog_categories c = {.v = v,
                                                .n = 3,
                                                .onehot = true,
@@ -286,7 +286,7 @@ static void cells_keep_what_objects_are(void **state) {
     const struct sb_str text[] = {SB_STR("?"), SB_STR("kept"), SB_STR("")};
     const uint8_t null[] = {0, 0, 1};
     const struct sb_columnprog_cell question = {.tag = SB_CELL_TEXT, .s = {"?", 1}};
-    const struct sb_columnprog_category v[] = {
+    struct sb_columnprog_category v[] = {
         {blue, 1}, {{.tag = SB_CELL_TEXT, .s = {"kept", 4}}, 2}, {nan_cell, 3}};
     const struct sb_columnprog_categories c = {
         .v = v, .n = 3, .objects = true, .unknown = SB_UNKNOWN_REFUSED};
@@ -387,7 +387,7 @@ static void what_is_refused_names_row_and_source(void **state) {
 
 static void an_unknown_category_may_be_refused(void **state) {
     (void)state;
-    const struct sb_columnprog_category v[] = {{red, 0}};
+    struct sb_columnprog_category v[] = {{red, 0}};
     const struct sb_str green = SB_STR("green");
     const double number = 1;
     const uint8_t yes = 1;
@@ -412,7 +412,7 @@ static void an_unknown_category_may_be_refused(void **state) {
 
 /* A program with every kind of table: two sources, cells, an encoder, constants. */
 static void everything(struct fixture *f) {
-    const struct sb_columnprog_category v[] = {
+    struct sb_columnprog_category v[] = {
         {red, 0}, {blue, 1}, {nan_cell, -1}, {{.d = 4}, 1}, {{.d = 2}, 0}};
     const struct sb_columnprog_categories c = {.v = v,
                                                .n = 5,

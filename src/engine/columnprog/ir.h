@@ -41,7 +41,7 @@ struct sb_columnprog_category {
     double code;
 };
 struct sb_columnprog_categories {
-    const struct sb_columnprog_category *v;
+    struct sb_columnprog_category *v; /* stays as it is */
     uint32_t n;
     bool onehot, objects, integers;
     enum sb_columnprog_unknown unknown;

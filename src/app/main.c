@@ -72,8 +72,7 @@ const struct sb_command sb_commands[] = {
          "The request is given as it is, in a file, or (-, and without a second word) on\n"
          "standard input. Any form that POST /models/NAME/predict takes will do. The answer\n"
          "is printed as it came: JSON.",
-     .examples = "  sibyl predict iris '{\"sepal_length\": 5.1, \"sepal_width\": 3.5, "
-                 "\"petal_length\": 1.4, \"petal_width\": 0.2}'\n"
+     .examples = "  sibyl predict churn '{\"age\": 41, \"plan\": \"gold\"}'\n"
                  "  sibyl predict iris @rows.json --request-id 42 --tag team=blue\n"
                  "  sibyl predict iris --url http://10.0.0.7:8000 < rows.json",
      .options = sb_predict_options,

@@ -7,43 +7,60 @@
 
 enum {
     LANES = 8,
+    BLIND = 8,
     BLOCK = 64, /* rows that share one pass over the trees */
     NARROW_STRIDE = 64,
     FEW_SUMS = 64,               /* of one row: a single request stays off the large buffers */
     SUMS = SB_FOREST_GROUPS_MAX, /* on the stack: those of a block */
 };
 
-static SB_INLINE const uint32_t *step(const uint32_t *at, const uint8_t *codes) {
-    uint32_t n = *at;
-    return at + (n >> 16) + (codes[n >> 8 & 0xff] > (n & 0xff));
+/* Six instructions: the comparison's carry is added to the distance. */
+static SB_INLINE const struct layout_coded_node *step(const struct layout_coded_node *at,
+                                                      const uint8_t *codes) {
+    uint8_t code = codes[at->column];
+    size_t next = at->next;
+    next += at->k < code;
+    return at + next;
 }
 
-/* Walks all lanes to their leaves; lane j has the codes at codes + j * stride. Two steps between
- * looks whether anything moved. */
-static SB_INLINE void walk(const uint32_t **at, const uint8_t *codes, size_t stride,
+static SB_INLINE void step_all(const struct layout_coded_node **at, const uint8_t *codes,
+                               size_t stride) {
+#pragma GCC unroll 8
+    for (size_t j = 0; j < LANES; j++) at[j] = step(at[j], codes + j * stride);
+}
+
+static SB_INLINE bool moved_all(const struct layout_coded_node **at, const uint8_t *codes,
+                                size_t stride) {
+    uintptr_t moved = 0;
+#pragma GCC unroll 8
+    for (size_t j = 0; j < LANES; j++) {
+        const struct layout_coded_node *next = step(at[j], codes + j * stride);
+        moved |= (uintptr_t)next ^ (uintptr_t)at[j];
+        at[j] = next;
+    }
+    return moved != 0;
+}
+
+/* Walks all lanes to their leaves; lane j has the codes at codes + j * stride. In the first levels
+ * some lane is nearly always under way; after them every second step looks. */
+static SB_INLINE void walk(const struct layout_coded_node **at, const uint8_t *codes, size_t stride,
                            uint32_t depth) {
-    for (uint32_t d = 0; d < depth; d += 2) {
-        uintptr_t moved = 0;
-#pragma GCC unroll 8
-        for (size_t j = 0; j < LANES; j++) at[j] = step(at[j], codes + j * stride);
-#pragma GCC unroll 8
-        for (size_t j = 0; j < LANES; j++) {
-            const uint32_t *next = step(at[j], codes + j * stride);
-            moved |= (uintptr_t)next ^ (uintptr_t)at[j];
-            at[j] = next;
-        }
-        if (!moved) break;
+    uint32_t d = 0;
+    for (; d < depth && d < BLIND; d++) step_all(at, codes, stride);
+    for (; d < depth; d += 2) {
+        step_all(at, codes, stride);
+        if (!moved_all(at, codes, stride)) break;
     }
 }
 
 /* Number of a node in the forest. */
-static SB_INLINE size_t number(const struct sb_forest *f, const uint32_t *at) {
+static SB_INLINE size_t number(const struct sb_forest *f, const struct layout_coded_node *at) {
     return (size_t)(at - f->layouts->coded.nodes);
 }
 
 /* One row: lanes are trees. */
 static void add_row(const struct sb_forest *f, const uint8_t *codes, float *sum32, double *sum64) {
-    const uint32_t *at[LANES];
+    const struct layout_coded_node *at[LANES];
     size_t leaf[LANES];
     for (uint32_t t = 0; t < f->ntrees; t += LANES) {
         uint32_t n = f->ntrees - t < LANES ? f->ntrees - t : LANES, depth = 0;
@@ -62,7 +79,7 @@ static void add_row(const struct sb_forest *f, const uint8_t *codes, float *sum3
  * the codes that lie there, and count for nothing. */
 static SB_INLINE void add_block(const struct sb_forest *f, const uint8_t *codes, size_t stride,
                                 size_t nrows, float *sum32, double *sum64) {
-    const uint32_t *at[LANES];
+    const struct layout_coded_node *at[LANES];
     for (uint32_t t = 0; t < f->ntrees; t++) {
         const struct sb_forest_tree *tree = &f->trees[t];
         for (size_t r = 0; r < nrows; r += LANES) {

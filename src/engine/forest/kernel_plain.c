@@ -9,6 +9,7 @@
 
 enum {
     LANES = 8,
+    BLIND = 8,          /* levels that are walked without a look */
     BLOCK = 128,        /* rows that share one pass over the trees */
     LARGE_BLOCK = 1024, /* the same of a forest that no cache holds */
     LARGE_NODES = 128 << 10,
@@ -74,11 +75,14 @@ static SB_INLINE bool step_all(const struct sb_forest *f, const void *const *tre
 }
 
 /* Walks all lanes to their leaves: lane j goes through tree[j] with the row at x + j * stride
- * bytes (0: all with the same one). */
+ * bytes (0: all with the same one). In the first levels some lane is nearly always under way; after
+ * them every second step looks. */
 static SB_INLINE void walk(const struct sb_forest *f, const void *const *tree, const char *x,
                            size_t stride, uint32_t depth, enum mode mode, uint32_t *at) {
+    uint32_t d = 0;
     for (int j = 0; j < LANES; j++) at[j] = 0;
-    for (uint32_t d = 0; d < depth; d += 2) {
+    for (; d < depth && d < BLIND; d++) (void)step_all(f, tree, x, stride, mode, at);
+    for (; d < depth; d += 2) {
         (void)step_all(f, tree, x, stride, mode, at);
         if (!step_all(f, tree, x, stride, mode, at)) break;
     }

@@ -62,8 +62,9 @@ static bool make_coded(struct sb_forest_layouts *l, const struct sb_forest *f) {
         for (uint32_t i = 0; i < f->trees[t].count; i++) {
             size_t at = (size_t)f->trees[t].root + i;
             struct layout_node n = layout_node_at(f, &f->trees[t], i);
-            l->coded.nodes[at] =
-                (n.left - i) << 16 | (uint32_t)c->node_column[at] << 8 | c->node_k[at];
+            l->coded.nodes[at] = (struct layout_coded_node){.k = c->node_k[at],
+                                                            .column = (uint8_t)c->node_column[at],
+                                                            .next = (uint16_t)(n.left - i)};
         }
     return true;
 }

@@ -104,10 +104,14 @@ struct layout_codes {
     uint8_t *node_k;
 };
 
-/* How far on the left child is in the high half (0 in a leaf), then column, then k. A leaf has k =
- * 255: no code is greater. */
+/* next: how far on the left child is; the right one follows it. A leaf has next 0 and k 255, which
+ * no code is above. */
+struct layout_coded_node {
+    uint8_t k, column;
+    uint16_t next;
+};
 struct layout_coded {
-    uint32_t *nodes; /* as many as the forest's */
+    struct layout_coded_node *nodes; /* as many as the forest's */
 };
 
 /* Leaves are numbered from left to right. Per group of 64 trees: slots, each with a column and a k

@@ -15,7 +15,7 @@ def post(registry, path, body):
 @pytest.mark.parametrize("method,path", [
     ("GET", "/"), ("GET", "/api/2.0/mlflow/"), ("POST", API + "traces"), ("GET", "/api/3.0/mlflow/traces/x"),
     ("POST", "/graphql"), ("GET", "/api/2.0/mlflow/webhooks"), ("POST", "/v1/traces"),
-    ("POST", "/api/2.0/mlflow-artifacts/mpu/create/x"), ("GET", "/api/2.0/mlflow-artifacts/presigned/x"),
+    ("POST", "/api/2.0/mlflow-artifacts/mpu/other/x"), ("GET", "/api/2.0/mlflow-artifacts/none"),
 ])
 def test_unknown_routes_are_404_in_json(registry, method, path):
     r = registry.call(method, path, {} if method == "POST" else None)
@@ -26,7 +26,9 @@ def test_probes(registry):
     assert registry.call("GET", "/health").body == b"OK"
     assert registry.call("GET", "/version").body == b"3.17.2"
     info = registry.call("GET", "/api/3.0/mlflow/server-info").json()
-    assert info["store_type"] == "SqlStore" and not info["multipart_uploads_enabled"] and len(info) == 14
+    assert info["store_type"] == "SqlStore" and len(info) == 14
+    assert info["multipart_uploads_enabled"] and info["multipart_downloads_enabled"]
+    assert not info["artifacts_presigned_only"]  # small files need no further call
 
 
 @pytest.mark.parametrize("name,raw,headers,status,code", [

@@ -6,7 +6,7 @@
 #include "codec/json.h"
 #include "sys/child.h"
 
-#define PROBE_NS (8 * SB_SEC)
+#define PROBE_NS (5 * SB_SEC)
 enum { ANSWER_MAX = 16 << 10 };
 
 /* The current folder is on the path of `python -c`, and a folder there may be called mlflow too. */

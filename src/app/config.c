@@ -27,8 +27,8 @@ const struct sb_setting sb_settings[] = {
     {"allowed_hosts", SB_SETTING_LIST, "", 0, 32, NULL, {NULL}, AT(allowed_hosts),
      "Names accepted in Host and Origin besides localhost and the address listened on."},
     {"python", SB_SETTING_TEXT, "python3", 1, 1000, NULL, {NULL}, AT(python),
-     "Interpreter of the model workers; its environment needs mlflow and the models' libraries. The "
-     "registry shows MLflow's own pages from it."},
+     "Interpreter of the model workers; its environment needs mlflow and the models' libraries. "
+     "The registry shows MLflow's own pages from it."},
     {"home", SB_SETTING_TEXT, "", 0, 1000, NULL, {NULL}, AT(home),
      "Folder with the program's own python/ and share/; empty = found from where it lies."},
     {"log.level", SB_SETTING_CHOICE, "info", 0, 0, "debug|info|warn|warning|error",

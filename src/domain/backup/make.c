@@ -32,35 +32,35 @@ static sb_err note(struct make *m, const char *path, struct sb_backup_file *f,
     return SB_OK;
 }
 
-/* Files that are replaced whole keep their bytes under a second name. What the file system does not
- * allow (another device, another owner, too many names) is no failure: they are copied. */
+/* A second name for the same bytes. What the file system does not allow (another device, another
+ * owner, too many names) is no failure: the file is copied. */
 static bool link_file(struct make *m, const char *from, const char *to) {
     if (sb_file_link(from, to, NULL) != SB_OK) return false;
     m->r.linked++;
     return true;
 }
 
-/* from -> STAGE/path. A file that is gone meanwhile is passed over: it was deleted. */
+/* from -> STAGE/path. A file that is gone meanwhile is passed over: it was deleted. One that is
+ * replaced meanwhile is the old or the new one, whole: what is read is what was linked or opened.
+ */
 static sb_err add_file(struct make *m, const char *from, const char *path, bool immutable,
                        struct sb_errctx *ctx) {
     struct sb_file f;
     struct sb_backup_file entry;
     int64_t size = 0;
     char *to = sb_backup_join(m->stage, path);
-    sb_err err = sb_file_open(&f, from, SB_OPEN_READ | SB_OPEN_NOFOLLOW, NULL);
-    if (err == SB_E_MISSING) {
-        sb_free(to);
-        return SB_OK;
+    bool linked = immutable && link_file(m, from, to);
+    sb_err err = sb_file_open(&f, linked ? to : from, SB_OPEN_READ | SB_OPEN_NOFOLLOW, NULL);
+    if (!err) {
+        err = sb_file_size(&f, &size, ctx);
+        if (!err) err = sb_copier_run(&m->copier, &f, size, linked ? NULL : to, &entry, ctx);
+        if (!err) err = note(m, path, &entry, ctx);
+        sb_file_close(&f);
+    } else if (err == SB_E_MISSING && !linked) {
+        err = SB_OK;
+    } else {
+        sb_fail(ctx, err, "%s: %s", from, sb_err_text(err));
     }
-    if (err) {
-        sb_free(to);
-        return sb_fail(ctx, err, "%s: %s", from, sb_err_text(err));
-    }
-    err = sb_file_size(&f, &size, ctx);
-    bool linked = !err && immutable && link_file(m, from, to);
-    if (!err) err = sb_copier_run(&m->copier, &f, size, linked ? NULL : to, &entry, ctx);
-    if (!err) err = note(m, path, &entry, ctx);
-    sb_file_close(&f);
     sb_free(to);
     return err;
 }

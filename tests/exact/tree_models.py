@@ -314,6 +314,13 @@ def make_histogram(m):
     both("hgbr-quantile", hgbr(loss="quantile", quantile=0.8, max_iter=10, random_state=1))
     for loss in ("poisson", "gamma"):
         both(f"hgbr-{loss}", hgbr(loss=loss, max_iter=10, random_state=1), positive=True, missing=0.1)
+    for k, kind in ((3, "p4"), (30, "p2"), (200, "p5"), (12, "cloudpickle"), (40, "skops")):
+        both(f"hgbr-categories{k}", hgbr(max_iter=10, categorical_features=[CATEGORY_COLUMN], random_state=1),
+             categories=k, kind=kind, n=800)
+    both("hgbc-categories", hgbc(max_iter=8, categorical_features=[CATEGORY_COLUMN], random_state=1), labels=ABC,
+         categories=20, missing=0.1)
+    both("hgbc-categories-unnamed", hgbc(max_iter=8, categorical_features=[0, CATEGORY_COLUMN], random_state=1),
+         labels=[0, 1], categories=20, named=False)
     both("hgbr-stump", hgbr(max_iter=10, max_depth=1, random_state=1))
     both("hgbr-leaf", hgbr(max_iter=3, min_samples_leaf=400, random_state=1))
     both("hgbr-stop", hgbr(max_iter=40, early_stopping=True, n_iter_no_change=2, random_state=1))

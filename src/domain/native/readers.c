@@ -9,13 +9,10 @@
 #include "engine/pickle/skops.h"
 
 const struct native_family *const native_families[] = {
-    &native_pipeline_family,
-    &native_tree_family,
-    &native_linear_family,
-    &native_boosting_family,
-    &native_lightgbm_family,
-    &native_xgboost_family,
-    NULL, /* the last */
+    &native_pipeline_family,  &native_tree_family,
+    &native_linear_family,    &native_boosting_family,
+    &native_isolation_family, &native_lightgbm_family,
+    &native_xgboost_family,   NULL, /* the last */
 };
 
 const struct native_format native_formats[] = {

@@ -1,9 +1,9 @@
-/* scikit-learn's gradient boosting and isolation forest from a graph of values.
+/* scikit-learn's two gradient boostings from a graph of values.
  *
  * Transcribed from sklearn/ensemble/_gb.py and _gradient_boosting.pyx (trees on float32, each value
  * times the learning rate, added stage by stage to the initial prediction),
  * _hist_gradient_boosting/gradient_boosting.py and _predictor.pyx (trees on float64, added to the
- * baseline), _iforest.py, and from sklearn/_loss/link.py. */
+ * baseline), and from sklearn/_loss/link.py. */
 #include <float.h>
 #include <math.h>
 
@@ -11,10 +11,10 @@
 #include "domain/native/sklearn_int.h"
 
 enum {
-    GB_SINCE = 104,     /* before, initial predictions and ties were others */
-    HGB_SINCE = 101,    /* before, losses were other classes */
-    HGB_BY_SUM = 105,   /* labels by the sums, before by the probabilities */
-    IFOREST_SINCE = 103 /* path lengths are kept with the model */
+    GB_SINCE = 104,   /* before, initial predictions and ties were others */
+    HGB_SINCE = 101,  /* before, losses were other classes */
+    HGB_BY_SUM = 105, /* labels by the sums, before by the probabilities */
+    SET_WORDS = 8     /* of a node's categories: 256 bits */
 };
 
 /* ---- losses: sklearn._loss.loss ---- */
@@ -47,7 +47,8 @@ struct reader {
     struct native_job *j;
     const struct boosting *kind;
     const struct loss *loss;
-    uint32_t groups; /* trees of an iteration: classes, or 1 for a regressor or two classes */
+    uint32_t groups;   /* trees of an iteration: classes, or 1 for a regressor or two classes */
+    bool preprocessed; /* HistGradientBoosting with categories */
 };
 
 static sb_err read_loss(struct reader *r, const struct sb_pv *est) {
@@ -208,7 +209,7 @@ static sb_err read_gb(struct native_job *j, const struct native_reader *me,
 /* ---- HistGradientBoosting ---- */
 
 struct hist_columns {
-    struct native_column value, feature, threshold, left, right, leaf, missing, categorical;
+    struct native_column value, feature, threshold, left, right, leaf, missing, categorical, set;
 };
 
 static bool hist_columns(const struct sb_np_array *a, struct hist_columns *c) {
@@ -218,30 +219,58 @@ static bool hist_columns(const struct sb_np_array *a, struct hist_columns *c) {
            native_column_of(a, "left", &c->left) && native_column_of(a, "right", &c->right) &&
            native_column_of(a, "is_leaf", &c->leaf) &&
            native_column_of(a, "missing_go_to_left", &c->missing) &&
-           native_column_of(a, "is_categorical", &c->categorical);
+           native_column_of(a, "is_categorical", &c->categorical) &&
+           native_column_of(a, "bitset_idx", &c->set);
 }
 
-/* false: a field is not what it should be. */
+/* Which row of the tree's bitsets a categorical node has, or -1. false: a field is not what it
+ * should be. */
 static bool hist_node(const struct hist_columns *c, size_t i, struct sb_forest_ir_node *n,
-                      double *value, bool *categorical) {
-    int64_t leaf, cat, feature, left, right, missing;
-    if (!native_column_i64(&c->leaf, i, &leaf) || !native_column_double(&c->value, i, value) ||
-        !native_column_i64(&c->categorical, i, &cat))
-        return false;
+                      double *value, int64_t *set) {
+    int64_t leaf, categorical, feature, left, right, missing;
+    *set = -1;
     n->left = n->right = -1;
-    *categorical = !leaf && cat;
+    if (!native_column_i64(&c->leaf, i, &leaf) || !native_column_double(&c->value, i, value))
+        return false;
     if (leaf) return true;
     if (!native_column_i64(&c->feature, i, &feature) || feature < 0 || feature > UINT32_MAX ||
         !native_column_i64(&c->left, i, &left) || left < 0 || left > INT32_MAX ||
         !native_column_i64(&c->right, i, &right) || right < 0 || right > INT32_MAX ||
         !native_column_i64(&c->missing, i, &missing) ||
-        !native_column_double(&c->threshold, i, &n->threshold))
+        !native_column_double(&c->threshold, i, &n->threshold) ||
+        !native_column_i64(&c->categorical, i, &categorical) ||
+        (categorical && !native_column_i64(&c->set, i, set)))
         return false;
     n->feature = (uint32_t)feature;
     n->left = (int32_t)left;
     n->right = (int32_t)right;
     n->default_left = missing != 0;
     return true;
+}
+
+/* raw_left_cat_bitsets: a row of eight words for each categorical node. */
+static sb_err hist_sets(struct reader *r, const struct sb_pv *predictor, uint32_t *n) {
+    struct native_job *j = r->j;
+    const struct sb_pv *v = sb_pv_get(predictor, "raw_left_cat_bitsets");
+    *n = 0;
+    if (!r->preprocessed) return SB_OK;
+    if (!v || v->type != SB_PV_ARRAY || !v->array->dtype || v->array->ndim != 2 ||
+        v->array->shape[1] != SET_WORDS || v->array->count > UINT32_MAX)
+        return native_damaged(j, "raw_left_cat_bitsets");
+    uint32_t rows = (uint32_t)v->array->shape[0];
+    uint32_t *words = sb_arena_try_array(j->arena, v->array->count + 1, sizeof *words);
+    struct sb_forest_ir_set *sets = sb_forest_ir_sets_add(&j->out->ir, j->arena, rows);
+    if (!words || !sets) return rows ? native_nomem(j) : SB_OK;
+    for (size_t i = 0; i < v->array->count; i++) {
+        int64_t word;
+        if (!sb_np_get_i64(v->array, i, &word) || word < 0 || word > UINT32_MAX)
+            return native_damaged(j, "raw_left_cat_bitsets");
+        words[i] = (uint32_t)word;
+    }
+    for (uint32_t i = 0; i < rows; i++)
+        sets[i] = (struct sb_forest_ir_set){words + (size_t)i * SET_WORDS, SET_WORDS};
+    *n = rows;
+    return SB_OK;
 }
 
 static sb_err hist_tree(struct reader *r, const struct sb_pv *predictor,
@@ -259,11 +288,15 @@ static sb_err hist_tree(struct reader *r, const struct sb_pv *predictor,
     struct sb_forest_ir_node *to = sb_arena_try_array(j->arena, n, sizeof *to);
     double *values = sb_arena_try_array(j->arena, n, sizeof *values);
     if (!to || !values) return native_nomem(j);
+    uint32_t first = j->out->ir.nsets, nsets;
+    SB_TRY(hist_sets(r, predictor, &nsets));
     for (size_t i = 0; i < n; i++) {
-        bool categorical;
-        if (!hist_node(&c, i, &to[i], &values[i], &categorical))
+        int64_t set;
+        if (!hist_node(&c, i, &to[i], &values[i], &set) || set >= nsets)
             return native_damaged(j, "node of a TreePredictor");
-        if (categorical) return native_for_worker(j, "boosting with categorical features");
+        if (set < 0) continue;
+        to[i].set = first + (uint32_t)set;
+        to[i].test = SB_FOREST_SET_LEFT;
     }
     *out = (struct sb_forest_ir_tree){.nodes = to, .n = (uint32_t)n, .values = values};
     return SB_OK;
@@ -306,138 +339,31 @@ static sb_err hist_base(struct reader *r, const struct sb_pv *est) {
     return SB_OK;
 }
 
+/* Categories reach the trees as the codes of an OrdinalEncoder, NaN when they are unknown. Before
+ * 1.4 they came as they were, and those above 255 wrapped. */
+static sb_err hist_preprocessor(struct reader *r, const struct sb_pv *est) {
+    const struct sb_pv *pre = sb_pv_get(est, "_preprocessor");
+    const struct sb_pv *categorical = sb_pv_get(est, "is_categorical_");
+    const bool any = categorical && categorical->type != SB_PV_NONE;
+    if (!pre || pre->type == SB_PV_NONE)
+        return any ? native_for_worker(r->j, "categorical boosting of scikit-learn before 1.4")
+                   : SB_OK;
+    r->preprocessed = true;
+    return native_preprocessor_read(r->j, pre, &r->j->out->ir.nfeatures);
+}
+
 static sb_err read_hgb(struct native_job *j, const struct native_reader *me,
                        const struct sb_pv *est) {
     struct reader r = {.j = j, .kind = me->kind};
     if (j->version < HGB_SINCE)
         return native_for_worker(j, "%s of scikit-learn before 1.1", me->name);
     SB_TRY(read_common(&r, est));
-    const struct sb_pv *pre = sb_pv_get(est, "_preprocessor");
-    if (pre && pre->type != SB_PV_NONE)
-        return native_for_worker(j, "boosting with categorical features");
+    SB_TRY(hist_preprocessor(&r, est));
     j->out->ir.compare = SB_FOREST_LE64;
     j->out->meta.allow_nan = j->out->meta.allow_inf = true;
     set_post(&r, j->version < HGB_BY_SUM, NATIVE_SUM_ABOVE_0);
     SB_TRY(hist_base(&r, est));
     return hist_trees(&r, est);
-}
-
-/* ---- IsolationForest ---- */
-
-/* The mean path of an unsuccessful search in a tree of n samples (_average_path_length). */
-static double average_path(double n) {
-    const double euler = 0.57721566490153286060651209008240243;
-    if (n <= 1) return 0;
-    if (n == 2) return 1;
-    return 2 * (log(n - 1) + euler) - 2 * (n - 1) / n;
-}
-
-static bool array_of(const struct sb_pv *tuple, uint32_t i, size_t n,
-                     const struct sb_np_array **out) {
-    if (!tuple || (tuple->type != SB_PV_TUPLE && tuple->type != SB_PV_LIST) || i >= tuple->seq.n)
-        return false;
-    const struct sb_pv *v = tuple->seq.v[i];
-    if (v->type != SB_PV_ARRAY || !v->array->dtype || v->array->count != n) return false;
-    *out = v->array;
-    return true;
-}
-
-/* A leaf counts the length of the path to it, and what its samples would have needed. */
-static sb_err path_lengths(struct native_job *j, const struct sb_pv *est, uint32_t t,
-                           struct sb_forest_ir_tree *tree) {
-    const struct sb_np_array *depth, *more;
-    double *values = sb_arena_try_array(j->arena, tree->n, sizeof *values);
-    if (!values) return native_nomem(j);
-    if (!array_of(sb_pv_get(est, "_decision_path_lengths"), t, tree->n, &depth) ||
-        !array_of(sb_pv_get(est, "_average_path_length_per_tree"), t, tree->n, &more))
-        return native_damaged(j, "path lengths");
-    for (uint32_t i = 0; i < tree->n; i++) {
-        double a, b;
-        if (!sb_np_get_double(depth, i, &a) || !sb_np_get_double(more, i, &b))
-            return native_damaged(j, "path lengths");
-        values[i] = a + b - 1.0;
-    }
-    tree->values = values;
-    return SB_OK;
-}
-
-/* A tree sees some of the features: its own numbers become the model's. */
-static sb_err rename_features(struct native_job *j, const struct sb_np_array *features,
-                              struct sb_forest_ir_tree *tree) {
-    struct sb_forest_ir_node *nodes = sb_arena_try_array(j->arena, tree->n, sizeof *nodes);
-    if (!nodes) return native_nomem(j);
-    for (uint32_t i = 0; i < tree->n; i++) {
-        int64_t f;
-        nodes[i] = tree->nodes[i];
-        if (nodes[i].left < 0) continue;
-        if (nodes[i].feature >= features->count || !sb_np_get_i64(features, nodes[i].feature, &f) ||
-            f < 0 || f > UINT32_MAX)
-            return native_damaged(j, "estimators_features_");
-        nodes[i].feature = (uint32_t)f;
-    }
-    tree->nodes = nodes;
-    return SB_OK;
-}
-
-static sb_err isolation_tree(struct native_job *j, const struct sb_pv *est,
-                             const struct sb_pv *tree, uint32_t t, struct sb_forest_ir_tree *out) {
-    const struct tree_values how = {.width = 1};
-    const struct sb_pv *lists = sb_pv_get(est, "estimators_features_");
-    if (!sb_pv_is_class(tree, "sklearn.tree._classes", "ExtraTreeRegressor"))
-        return native_damaged(j, "estimators_ with something else than its trees");
-    if (!lists || lists->type != SB_PV_LIST || t >= lists->seq.n ||
-        lists->seq.v[t]->type != SB_PV_ARRAY || !lists->seq.v[t]->array->dtype)
-        return native_damaged(j, "estimators_features_");
-    const struct sb_np_array *features = lists->seq.v[t]->array;
-    if (features->count > SB_FOREST_FEATURES_MAX) return native_damaged(j, "estimators_features_");
-    SB_TRY(native_tree_read(j, tree, (uint32_t)features->count, &how, out));
-    SB_TRY(rename_features(j, features, out));
-    return path_lengths(j, est, t, out);
-}
-
-/* predict: -1 for an outlier, 1 for an inlier. */
-static sb_err isolation_labels(struct native_job *j) {
-    struct native_meta *m = &j->out->meta;
-    m->answer = NATIVE_THRESHOLD;
-    m->label = NATIVE_INT;
-    m->nclasses = 2;
-    m->classes = sb_arena_try_array(j->arena, 2, sizeof *m->classes);
-    if (!m->classes) return native_nomem(j);
-    m->classes[0] = SB_STR("-1");
-    m->classes[1] = SB_STR("1");
-    return SB_OK;
-}
-
-static sb_err read_isolation(struct native_job *j, const struct native_reader *me,
-                             const struct sb_pv *est) {
-    struct sb_forest_ir *ir = &j->out->ir;
-    const struct sb_pv *list = sb_pv_get(est, "estimators_");
-    double samples = 0;
-    if (j->version < IFOREST_SINCE || !sb_pv_get(est, "_decision_path_lengths"))
-        return native_for_worker(j, "%s of scikit-learn before 1.3", me->name);
-    SB_TRY(native_features_read(j, est));
-    SB_TRY(isolation_labels(j));
-    if (!list || list->type != SB_PV_LIST || list->seq.n == 0)
-        return native_damaged(j, "forest without estimators_ (not fitted?)");
-    if (!sb_pv_to_double(sb_pv_get(est, "_max_samples"), &samples) ||
-        !sb_pv_to_double(sb_pv_get(est, "offset_"), &ir->post_param[1]))
-        return native_damaged(j, "_max_samples or offset_");
-    double *base = sb_arena_try_array(j->arena, 1, sizeof *base);
-    ir->ntrees = list->seq.n;
-    ir->trees = sb_arena_try_array(j->arena, ir->ntrees, sizeof *ir->trees);
-    if (!base || !ir->trees) return native_nomem(j);
-    base[0] = 0;
-    ir->base = base;
-    ir->width = ir->ngroups = 1;
-    ir->nfeatures = j->out->meta.nfeatures;
-    ir->compare = SB_FOREST_LE32;
-    ir->post = SB_FOREST_ISOLATION;
-    ir->post_param[0] = ir->ntrees * average_path(samples);
-    if (!(ir->post_param[0] > 0)) return native_for_worker(j, "%s of one sample", me->name);
-    j->out->meta.allow_nan = j->out->meta.allow_inf = true;
-    for (uint32_t t = 0; t < ir->ntrees; t++)
-        SB_TRY(isolation_tree(j, est, list->seq.v[t], t, &ir->trees[t]));
-    return SB_OK;
 }
 
 /* ---- the table ---- */
@@ -457,12 +383,6 @@ static const struct native_reader readers[] = {
     GB("GradientBoostingRegressor", "value", &regressor),
     HGB("HistGradientBoostingClassifier", "label, probabilities", &classifier),
     HGB("HistGradientBoostingRegressor", "value", &regressor),
-    {.module = "sklearn.ensemble._iforest",
-     .old_module = "sklearn.ensemble.iforest",
-     .name = "IsolationForest",
-     .formats = NATIVE_PICKLES,
-     .output = "1 for inliers, -1 for outliers",
-     .read = read_isolation},
     {0},
 };
 

@@ -94,6 +94,7 @@ static sb_err function(struct program *p, const struct sb_pv *obj, struct column
     const struct sb_pv *func = sb_pv_get(obj, "func");
     if (func && func->type != SB_PV_NONE && !(p->boosting && checks_array(func)))
         return native_for_worker(p->j, "a pipeline with a function of its own");
+    if (func && func->type != SB_PV_NONE) return program_numbers(p, c, SB_LOAD_INFINITY);
     if (program_flag(obj, "validate", false)) SB_TRY(program_numbers(p, c, 0));
     return SB_OK;
 }

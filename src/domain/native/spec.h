@@ -114,7 +114,7 @@ struct native_family {
     const struct sb_pickle_class *parts;
 };
 extern const struct native_family native_tree_family, native_boosting_family,
-    native_lightgbm_family, native_xgboost_family;
+    native_isolation_family, native_lightgbm_family, native_xgboost_family;
 
 extern const struct native_family native_pipeline_family, native_linear_family;
 

@@ -66,7 +66,7 @@ struct sb_columnprog_cell {
 
 /* n registers from dst on, unless said otherwise; NONE is UINT32_MAX. */
 enum sb_columnprog_code {
-    SB_OP_LOAD,          /* from sources lists[a + i]; infinity is refused; flags: SB_LOAD_... */
+    SB_OP_LOAD,          /* from sources lists[a + i]; flags: SB_LOAD_... */
     SB_OP_CELLS,         /* cells from sources lists[a + i] */
     SB_OP_COPY,          /* from registers lists[a + i] */
     SB_OP_COPY_CELLS,    /* from cells lists[a + i] */
@@ -88,8 +88,8 @@ enum sb_columnprog_code {
 };
 
 /* What a LOAD refuses: columns that are all bool; all bool or integer; null in a column of bools
- * (pandas has None there, which is no missing number). */
-enum { SB_LOAD_NO_BOOLS = 1, SB_LOAD_NO_INTEGERS = 2, SB_LOAD_NO_NONE = 4 };
+ * (pandas has None there, which is no missing number). And infinity, unless told to take it. */
+enum { SB_LOAD_NO_BOOLS = 1, SB_LOAD_NO_INTEGERS = 2, SB_LOAD_NO_NONE = 4, SB_LOAD_INFINITY = 8 };
 
 struct sb_columnprog_op {
     uint32_t code, flags;

@@ -137,7 +137,8 @@ static sb_err load(struct state *s, const struct sb_columnprog_op *op) {
             double v = NAN;
             if (!is_null(c, s->first + i) && !number_at(c, s->first + i, &v))
                 return refuse(s, i, source, "a number is expected", shown(c, s->first + i));
-            if (isinf(v)) return refuse(s, i, source, "infinity", number(v));
+            if (isinf(v) && !(op->flags & SB_LOAD_INFINITY))
+                return refuse(s, i, source, "infinity", number(v));
             *reg(s, i, op->dst + k) = v;
         }
     }

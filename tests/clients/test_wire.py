@@ -29,6 +29,9 @@ def test_probes(registry):
     assert info["store_type"] == "SqlStore" and len(info) == 14
     assert info["multipart_uploads_enabled"] and info["multipart_downloads_enabled"]
     assert not info["artifacts_presigned_only"]  # small files need no further call
+    for proxy in ({"X-Forwarded-For": "10.0.0.1"}, {"Via": "1.1 proxy"}, {"Connection": "close"}):
+        info = registry.call("GET", "/api/3.0/mlflow/server-info", headers=proxy).json()
+        assert not info["multipart_uploads_enabled"] and not info["multipart_downloads_enabled"], proxy
 
 
 @pytest.mark.parametrize("name,raw,headers,status,code", [

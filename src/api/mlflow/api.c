@@ -227,18 +227,20 @@ void handle_version(struct sb_http_req *r) {
     sb_http_reply(r, 200, "text/html; charset=utf-8", sb_str_of(sb_registry_mlflow_version));
 }
 
-/* What a client may ask of this server beyond the plain routes. A "presigned_" row that is true
+/* What a client may ask of this server beyond the plain routes. Parts and ranges go to URLs that we
+ * make, so they are offered only where these are sure to be right. A "presigned_" row that is true
  * says that the route is there, not that a file can be had by it (MLflow 3.17.2 has them true
  * always). */
 void handle_server_info(struct sb_http_req *r) {
-    static const struct {
+    const bool direct = request_is_direct(r);
+    const struct {
         const char *key;
         bool on;
     } flags[] = {
         {"workspaces_enabled", false},
         {"trace_archival_enabled", false},
-        {"multipart_uploads_enabled", true},
-        {"multipart_downloads_enabled", true},
+        {"multipart_uploads_enabled", direct},
+        {"multipart_downloads_enabled", direct},
         {"presigned_upload_run_id_supported", true},
         {"presigned_upload_model_id_supported", true},
         {"model_artifact_presigned_downloads_supported", false},

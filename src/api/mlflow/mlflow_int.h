@@ -167,6 +167,8 @@ void call_done_empty(struct sb_job *j);
 /* The reading RPC of a path of MLFLOW_RPCS, or one of ours by its whole path; it must be there. */
 const struct rpc *rpc_of_path(const char *path);
 
+/* No sign of a proxy: a URL made of the request's Host is the client's own. */
+bool request_is_direct(const struct sb_http_req *r);
 /* Store path below the artifact URI root: both checked. */
 SB_MUST_CHECK sb_err artifact_path(struct call *c, struct sb_str root_uri, struct sb_str path,
                                    struct sb_str *out);

@@ -7,6 +7,17 @@
 #include "codec/url.h"
 #include "domain/artifact/path.h"
 
+/* Behind a proxy we may not know the URL that clients have: its host, scheme and path are what the
+ * proxy made of them. nginx as it comes adds no header of these, but says that it will close. */
+bool request_is_direct(const struct sb_http_req *r) {
+    static const char *const signs[] = {"Forwarded",        "Via",
+                                        "X-Real-IP",        "X-Forwarded-For",
+                                        "X-Forwarded-Host", "X-Forwarded-Proto"};
+    for (size_t i = 0; i < SB_COUNT(signs); i++)
+        if (sb_http_get_header(r, signs[i]).p) return false;
+    return !sb_str_ieq(sb_http_get_header(r, "Connection"), SB_STR("close"));
+}
+
 /* "http://host:port" as the client named this server: it is the client that will use it. */
 static sb_err add_origin(struct call *c, struct sb_buf *b) {
     struct sb_str host = sb_http_get_header(c->req, "Host");

@@ -1,3 +1,6 @@
+import contextlib
+import sqlite3
+
 import pytest
 
 from servers import Ours, Real
@@ -20,7 +23,13 @@ def real(registry, tmp_path_factory):
     from script_registry import Script
     folder = tmp_path_factory.mktemp("real")
     Script(registry, "seed").run()
+    plan = registry.call("POST", "/api/sibyl/1/gc/plan", {}).json()["items"]
+    removed = [registry.call("POST", "/api/sibyl/1/gc/remove", item).json()["removed"] for item in plan]
+    assert any(removed)  # so that it sees a database that was cleaned, too
     registry.copy_database(folder / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as db:
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     s = Real(folder).launch()
     try:
         yield s.wait(180)

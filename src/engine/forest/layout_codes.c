@@ -2,7 +2,6 @@
 #include "engine/forest/layout.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 
@@ -112,9 +111,14 @@ static bool collect(struct builder *b) {
     return true;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+/* At most CODES_MAX numbers, so by insertion. (The C library's qsort asks the system how much
+ * memory there is, which the converter's sandbox forbids.) */
+static void insert(double *sorted, uint32_t n, double v) {
+    while (n > 0 && sorted[n - 1] > v) {
+        sorted[n] = sorted[n - 1];
+        n--;
+    }
+    sorted[n] = v;
 }
 
 /* The table with its pivots, and each threshold's place in it. */
@@ -123,8 +127,7 @@ static void sort_table(struct builder *b, uint32_t index) {
     double sorted[CODES_MAX];
     uint32_t n = 0;
     for (uint32_t i = 0; i < SLOTS; i++)
-        if (t->used[i]) sorted[n++] = t->key[i];
-    qsort(sorted, n, sizeof *sorted, by_value);
+        if (t->used[i]) insert(sorted, n++, t->key[i]);
     for (uint32_t i = 0; i < n; i++) t->used[key_slot(t, sorted[i])] = (uint8_t)(i + 1);
     for (uint32_t i = 0; i < TABLE; i++) {
         uint32_t place = i < PIVOTS ? 16 * i + 15 : i - PIVOTS;

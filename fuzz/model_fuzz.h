@@ -3,9 +3,34 @@
 #define FUZZ_MODEL_FUZZ_H
 
 #include <math.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "domain/native/spec.h"
+#include "engine/forest/kernel_int.h"
+
+/* Every kernel that takes the forest gives the sums of the plain walk (leaves may be NaN: of any
+ * kind then). */
+static inline void fuzz_kernels(const struct sb_forest *f, const void *rows, size_t nrows,
+                                const double *want) {
+    struct sb_forest g = *f;
+    size_t n = nrows * f->ngroups;
+    double *out = sb_calloc(n, sizeof *out);
+    sb_forest_layout(&g, NULL);
+    sb_forest_layouts_free(g.layouts);
+    g.layouts = layouts_new(f, ~0u);
+    for (int cpu = 0; cpu <= (int)sb_forest_cpu_here(); cpu++)
+        for (int k = 0; k < SB_FOREST_KERNEL_COUNT; k++) {
+            if (!kernel_fits(&g, (enum sb_forest_kernel)k, (enum sb_forest_cpu)cpu)) continue;
+            kernel_sum(&g, (enum sb_forest_kernel)k, (enum sb_forest_cpu)cpu, rows, nrows, true,
+                       out);
+            for (size_t i = 0; i < n; i++)
+                SB_ASSERT((isnan(out[i]) && isnan(want[i])) ||
+                          memcmp(&out[i], &want[i], sizeof *out) == 0);
+        }
+    sb_forest_layouts_free(g.layouts);
+    sb_free(out);
+}
 
 /* Rows of zeros, of large values, of small numbers (as categories are) and of NaN. */
 static inline void fuzz_evaluate(const struct sb_forest *f) {
@@ -23,38 +48,52 @@ static inline void fuzz_evaluate(const struct sb_forest *f) {
     (void)sb_forest_prepare(f, rows, ROWS);
     sb_forest_sum(f, rows, 1, true, out);
     sb_forest_sum(f, rows, ROWS, true, out);
+    fuzz_kernels(f, rows, ROWS, out);
     (void)sb_forest_finish(f, ROWS, out);
     sb_free(wide);
     sb_free(x);
     sb_free(out);
 }
 
-/* Three rows of numbers, text and nulls through the program, and what comes out through the linear
- * model, if there is one. */
+enum { FUZZ_ROWS = 3, FUZZ_REQUESTS = 6 };
+
+/* Column i of request `kind`: doubles, text, both in turn, nulls, every type in turn, floats. */
+static inline struct sb_columnprog_source fuzz_source(int kind, uint32_t i) {
+    static const double doubles[FUZZ_ROWS] = {0.5, -1e300, NAN};
+    static const float floats[FUZZ_ROWS] = {1.5f, -0.1f, 3e38f};
+    static const int64_t longs[FUZZ_ROWS] = {1, -2, (INT64_C(1) << 53) + 1};
+    static const int32_t ints[FUZZ_ROWS] = {0, 3, INT32_MAX};
+    static const uint8_t bools[FUZZ_ROWS] = {1, 0, 1}, null[FUZZ_ROWS] = {0, 1, 0};
+    static const struct sb_str texts[FUZZ_ROWS] = {{"red", 3}, {"x", 1}, {"u", 1}};
+    static const void *const data[] = {bools, ints, longs, floats, doubles, texts, texts};
+    const enum sb_columnprog_type types[FUZZ_REQUESTS] = {
+        SB_COLUMNPROG_FLOAT64,
+        SB_COLUMNPROG_TEXT,
+        i % 2 ? SB_COLUMNPROG_TEXT : SB_COLUMNPROG_FLOAT64,
+        i % 2 ? SB_COLUMNPROG_TEXT : SB_COLUMNPROG_BOOL,
+        (enum sb_columnprog_type)(i % (SB_COLUMNPROG_OTHER + 1)),
+        SB_COLUMNPROG_FLOAT32,
+    };
+    return (struct sb_columnprog_source){.type = types[kind],
+                                         .data = data[types[kind]],
+                                         .stride = 1,
+                                         .null = kind == 3 ? null : NULL,
+                                         .any_text = kind != 3};
+}
+
+/* Requests through the program, and what comes out through the linear model, if there is one. */
 static inline void fuzz_program(const struct sb_columnprog *p, const struct sb_linear *l) {
-    enum { ROWS = 3 };
-    static const double numbers[ROWS] = {0.5, -1e300, NAN};
-    static const struct sb_str texts[ROWS] = {{"red", 3}, {"", 0}, {"a", 1}};
-    static const uint8_t null[ROWS] = {0, 1, 0};
     if (p->nops == 0 || p->nregs > 4096 || p->ncells > 4096) return;
     struct sb_columnprog_source *sources = sb_calloc(p->nsources, sizeof *sources);
     double *scores = sb_calloc(SB_LINEAR_OUTPUTS_MAX * 2, sizeof *scores);
     struct sb_columnprog_run run = {.p = p, .sources = sources};
-    run.work = sb_calloc((size_t)ROWS * p->nregs + 1, sizeof *run.work);
-    run.cells = sb_calloc((size_t)ROWS * p->ncells + 1, sizeof *run.cells);
-    for (int kind = 0; kind < 4; kind++) {
-        for (uint32_t i = 0; i < p->nsources; i++) {
-            bool text = kind == 1 || (kind == 2 && i % 2);
-            sources[i] = (struct sb_columnprog_source){
-                .type = text ? SB_COLUMNPROG_TEXT : SB_COLUMNPROG_FLOAT64,
-                .data = text ? (const void *)texts : (const void *)numbers,
-                .stride = 1,
-                .null = kind == 3 ? null : NULL,
-                .any_text = kind != 3};
-        }
-        for (size_t row = 0; row < ROWS; row += p->block) {
-            size_t n = ROWS - row < p->block ? ROWS - row : p->block;
-            if (sb_columnprog_rows(&run, row, n) != SB_OK) break;
+    run.work = sb_calloc((size_t)FUZZ_ROWS * p->nregs + 1, sizeof *run.work);
+    run.cells = sb_calloc((size_t)FUZZ_ROWS * p->ncells + 1, sizeof *run.cells);
+    for (int kind = 0; kind < FUZZ_REQUESTS; kind++) {
+        for (uint32_t i = 0; i < p->nsources; i++) sources[i] = fuzz_source(kind, i);
+        run.any_f32 = kind >= 4;
+        for (size_t row = 0; row < FUZZ_ROWS; row++) {
+            if (sb_columnprog_rows(&run, row, 1) != SB_OK) continue;
             if (l->noutputs == 0 || l->nfeatures != p->nout) continue;
             sb_linear_sum(l, run.work + p->out, scores);
             sb_linear_finish(l, 1, scores, scores + SB_LINEAR_OUTPUTS_MAX);

@@ -42,6 +42,32 @@ static void add_steps(struct sb_buf *out) {
     }
 }
 
+/* Models of listed classes that are for a worker all the same, with the reason. */
+static const struct {
+    const char *what, *why;
+} exceptions[] = {
+    {"classifiers of several outputs", "labels of several kinds at once are not built in"},
+    {"gradient boosting with an `init` estimator of its own", "another model inside the model"},
+    {"GradientBoosting before 1.4, HistGradientBoosting before 1.1, IsolationForest before 1.3",
+     "their formulas were others, and nobody has compared them"},
+    {"categorical HistGradientBoosting before 1.4, or at the end of a pipeline",
+     "unknown categories wrapped; one program of columns per model"},
+    {"LightGBM: linear trees, `pred_...` parameters of an estimator, a custom objective of a "
+     "classifier",
+     "their predictions are other formulas"},
+    {"LightGBM and XGBoost trained on pandas categories",
+     "a request's text has no categorical type: the library refuses it, too"},
+    {"XGBoost: gblinear, files before 1.6, a label encoder of before 1.6", "not built in"},
+    {"XGBoost since 3.3 with several quantiles", "it sorts them"},
+};
+
+static void add_exceptions(struct sb_buf *out) {
+    sb_buf_addz(out, "Of these classes, a worker serves:\n\n| what | why |\n|---|---|\n");
+    for (size_t i = 0; i < SB_COUNT(exceptions); i++)
+        sb_buf_addf(out, "| %s | %s |\n", exceptions[i].what, exceptions[i].why);
+    sb_buf_addc(out, '\n');
+}
+
 static void add_workers(struct sb_buf *out) {
     sb_buf_addz(out, "\n## Served by a Python worker\n\n"
                      "Everything else: a class that is not listed above, a model with code of its "
@@ -62,6 +88,7 @@ void sb_native_docs(struct sb_buf *out) {
         "other\n"
         "models are served by Python workers, and answer the same.\n\n");
     add_models(out);
+    add_exceptions(out);
     add_steps(out);
     sb_buf_addz(
         out,
@@ -71,7 +98,9 @@ void sb_native_docs(struct sb_buf *out) {
         "## What \"the same answer\" means\n\n"
         "- **Trees**: every bit, for every kind of row: the sums have the library's type and "
         "order. "
-        "What goes\n  through `exp` or `log` may differ by 2 ulp.\n"
+        "What goes\n  through `exp` or `log` is equal where the library takes both from the C "
+        "library, as it does on\n  CPUs without AVX-512; numpy's own for AVX-512 may differ by 2 "
+        "ulp each.\n"
         "- **Steps of a pipeline**: every bit of the matrix they make, in double and in float32.\n"
         "- **Linear models**: the library's own sum runs in a BLAS, whose order depends on the CPU "
         "and on the\n  number of rows; scikit-learn itself gives other bits for a row alone than "
@@ -87,6 +116,7 @@ void sb_native_docs(struct sb_buf *out) {
         "leaves it None in\n  one that does not; an imputer fills the first only. sibyl does the "
         "same, so a null alone may be\n  answered otherwise than beside other rows.\n"
         "- **Names**: columns go to features by name where both have names, else by position. A "
-        "column\n  transformer ignores further columns; every other model refuses them.\n");
+        "column\n  transformer ignores further columns; every other model refuses them. LightGBM "
+        "never looks\n  at names.\n");
     add_workers(out);
 }

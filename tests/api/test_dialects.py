@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import requests
 import tritonclient.http as triton
-from sibyl import ROOT, Sibyl, command_of, request, tree, wait_for
+from sibyl import PYTHON, ROOT, Sibyl, command_of, request, tree, wait_for
 from tritonclient.utils import InferenceServerException
 
 SCRIPT = r'''
@@ -617,6 +617,32 @@ def test_the_reader_of_parquet_comes_back(s):
 
 
 @pytest.mark.san
+def test_a_slow_reader_of_parquet_costs_only_the_requests_that_wait_for_it(tmp_path):
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\ncase \"$*\" in *sibyl_parquet*) while [ -e {tmp_path}/slow ]; do sleep 0.1; done;; esac\nexec {PYTHON} \"$@\"\n")
+    script.chmod(0o755)
+    (tmp_path / "slow").touch()
+    body = parquet({n: [1.0] for n in FEATURES})
+    with Sibyl("--serving-timeout", "2s", env={"SIBYL_PYTHON": str(script)}) as s:
+        s.register("iris", ROOT / "share/samples/iris-forest", alias="production")
+
+        def ask(rid):
+            return s.post("/models/iris/predict", body, headers={**PARQUET, "X-Request-ID": rid}).status
+        assert ask("starting") == 504  # it is not yet there
+        (tmp_path / "slow").unlink()
+        wait_for("the reader", 60, lambda: ask("later") == 200)
+        (pid,) = reader_pids(s)
+        os.kill(pid, signal.SIGSTOP)
+        assert ask("stuck") == 504  # it does not answer, and is killed for that
+        wait_for("its end", 10, lambda: pid not in reader_pids(s))
+        wait_for("the next reader", 60, lambda: ask("again") == 200)
+        for rid in ["starting", "stuck"]:
+            (event,) = wait_for("the event", 10, lambda: events_of(s, rid))
+            assert (event["status"], event["http_status"]) == ("timeout", 504)
+        assert s.stop() == 0
+
+
+@pytest.mark.san
 def test_without_pyarrow_parquet_is_refused_with_a_way_out(tmp_path):
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\nexec /usr/bin/env -i /usr/bin/python3 -S -I \"$@\"\n")
@@ -645,6 +671,21 @@ def test_each_dialect_has_a_shadow(fresh):
         found = wait_for(f"events of {rid}", 10, lambda: (e := events_of(s, rid)) and len(e) == 4 and e)
         by_role = {role: {e["row"]: e["input"] for e in found if e["role"] == role} for role in ["primary", "shadow"]}
         assert by_role["primary"] == by_role["shadow"] and list(by_role["primary"]) == [0, 1]
+
+
+@pytest.mark.san
+def test_a_repeated_key_gets_the_stored_answer_in_each_dialect(s):
+    asks = {
+        "raw": lambda h: v2(s, {"id": "k", "inputs": [tensor("x", "FP64", [2, 4], binary_data_size=64)], "parameters": {"binary_data_output": True}}, raw=struct.pack("<8d", *ROWS[0], *ROWS[1]), headers=h),
+        "v1": lambda h: s.post("/v1/models/iris:predict", {"instances": ROWS}, headers=h), "csv": lambda h: s.post("/models/iris/predict", HEADER + "5.1,3.5,1.4,0.2\n", headers={**CSV, **h}),
+        "parquet": lambda h: s.post("/models/iris/predict", parquet({n: [1.0] for n in FEATURES}), headers={**PARQUET, **h}),
+    }
+    for name, ask in asks.items():
+        first, second = [ask({"Idempotency-Key": f'"dialect-{name}"', "X-Request-ID": f"key-{name}"}) for _ in range(2)]
+        assert first.status == second.status == 200, (first, second)
+        for header in ["Content-Type", "Inference-Header-Content-Length", "X-Event-ID"]:
+            assert first.headers[header] == second.headers[header], (name, header)
+        assert first.body == second.body
 
 
 def test_errors_of_the_server_itself_have_the_protocols_form(s):

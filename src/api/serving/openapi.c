@@ -94,6 +94,8 @@ static void add_responses(struct sb_json_writer *w, bool predicts) {
     if (predicts) {
         add_response(w, "400", "the request does not fit the model: the error names the field");
         add_response(w, "404", "no such model, or not that version");
+        add_response(w, "413", "over a limit: bytes, rows, columns");
+        add_response(w, "415", "a content type that is not read");
         add_response(w, "503", "overload, no live version, or the journal cannot be written");
         add_response(w, "504", "no answer before the deadline");
     }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -47,6 +48,14 @@ static int set(int fd, short type) {
     return fcntl(fd, F_OFD_SETLK, &l);
 }
 
+/* Whether the path still names this very file: a holder may have removed or renamed it before it
+ * let go, and then the lock guards nothing any more. */
+static bool still_named(const struct sb_file *f, const char *path) {
+    struct stat ours, there;
+    return fstat(f->fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
+}
+
 sb_err sb_lock_take(struct sb_lock *out, const char *path, struct sb_errctx *ctx) {
     struct sb_file f;
     SB_TRY(sb_file_open(&f, path, SB_OPEN_WRITE | SB_OPEN_CREATE, ctx));
@@ -66,6 +75,8 @@ sb_err sb_lock_take(struct sb_lock *out, const char *path, struct sb_errctx *ctx
                       command ? command : "?");
     } else if (e) {
         err = sb_fail_errno(ctx, e, "%s: lock", path);
+    } else if (!still_named(&f, path)) {
+        err = sb_fail(ctx, SB_E_LOCKED, "%s was removed by its last holder just now", path);
     } else {
         own_text(text);
         err = sb_file_pwrite(&f, text, TEXT, 0, ctx);

@@ -119,7 +119,7 @@ def test_as_text_a_line_each_and_what_to_do_next(tmp_path):
 @pytest.mark.parametrize("yaml,word", [("serving:\n  listn: x\n", "listn"), ("a: [\n", "line"), ("log:\n  level: loud\n", "loud")])
 def test_a_wrong_settings_file(tmp_path, yaml, word):
     (tmp_path / "s.yaml").write_text(yaml)
-    only(doctor("--config", tmp_path / "s.yaml", "--data", tmp_path / "d", "--port-offset", 30000, *FAST), "settings", word)
+    only(doctor("--config", tmp_path / "s.yaml", "--data", tmp_path / "d", *FREE, *FAST), "settings", word)
 
 
 def test_a_missing_settings_file(tmp_path):

@@ -1,7 +1,7 @@
-/* A thread for work that must cost others nothing. It runs only while a core has nothing else to do
- * (SCHED_IDLE), so it can be held up at any point for as long as others are busy: therefore it
- * shares no lock with them, and does not wake those it works for (a loop that is being woken waits
- * for whoever wakes it). Finished jobs lie in a list for whoever looks.
+/* A thread for work that must cost others nothing. It runs at the lowest priority (nice 19), which
+ * is little more than what others leave, so it can be held up at any point for as long as they are
+ * busy: therefore it shares no lock with them, and does not wake those it works for (a loop that is
+ * being woken waits for whoever wakes it). Finished jobs lie in a list for whoever looks.
  *
  * Any thread may submit; neither that nor taking blocks. */
 #ifndef SB_LOOP_SPARE_H

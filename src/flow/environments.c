@@ -67,7 +67,7 @@ static struct interpreter *ask_interpreter(struct sb_environments *e, const char
     sb_buf_init(&out, 8192);
     sb_err err = sb_child_run_with(
         &(struct sb_child_opts){
-            .argv = argv, .timeout_ns = ASK_NS, .stop = &e->stop, .group = true},
+            .argv = argv, .timeout_ns = ASK_NS, .stop = e->o.stop, .group = true},
         &out, &end, NULL);
     struct sb_str rest = sb_buf_view(&out), version = {0}, exact = {0};
     bool told = !err && end.status == 0 && sb_str_split(&rest, '\n', &version) &&

@@ -12,6 +12,8 @@
 #ifndef SB_FLOW_ENVIRONMENTS_H
 #define SB_FLOW_ENVIRONMENTS_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "flow/requirements.h"
@@ -22,10 +24,11 @@ enum { SB_ENVIRONMENT_ID = 17 }; /* 16 hex digits and NUL */
 
 /* Strings are borrowed for the life of the object. */
 struct sb_environments_opts {
-    const char *dir;    /* made when needed */
-    const char *python; /* tried first; else pythonX.Y in PATH */
-    const char *script; /* python/sibyl_environment.py */
-    int64_t keep_ms;    /* unused for longer: removed; 0 = never */
+    const char *dir;          /* made when needed */
+    const char *python;       /* tried first; else pythonX.Y in PATH */
+    const char *script;       /* python/sibyl_environment.py */
+    int64_t keep_ms;          /* unused for longer: removed; 0 = never */
+    const _Atomic bool *stop; /* once true, calls do not wait for an interpreter any more */
     /* An environment was finished, or its progress has something new (at most twice a second). On
      * a thread of the object, which holds no lock. */
     void (*changed)(void *arg, const char *id, bool finished);

@@ -628,23 +628,6 @@ static void begin(struct sb_task *task) {
     start_worker(&p->workers[0]);
 }
 
-static void on_cancel(struct sb_task *task) {
-    struct sb_worker_open *o = SB_CONTAINER(task, struct sb_worker_open, cancel);
-    struct pool *p = o->pool;
-    if (p && p->workers[0].proc) {
-        sb_errctx_reset(&p->last_failure);
-        sb_fail(&p->last_failure, SB_E_CLOSED, "the program stops");
-        kill_worker(&p->workers[0], "the program stops");
-    }
-    o->cancelled(o);
-}
-
-void sb_worker_open_cancel(struct sb_worker_open *o, void (*cancelled)(struct sb_worker_open *o)) {
-    o->cancelled = cancelled;
-    o->cancel.fn = on_cancel;
-    sb_loop_post(o->loop, &o->cancel);
-}
-
 static void close_pool(struct sb_task *task) {
     struct pool *p = SB_CONTAINER(task, struct pool, task);
     p->closing = true;
@@ -722,8 +705,15 @@ static void on_opened(struct sb_worker_open *o) {
     tell(w, &w->ready);
 }
 
-static void on_cancelled(struct sb_worker_open *o) {
-    struct waiter *w = SB_CONTAINER(o, struct waiter, open);
+/* On the pool's loop; the opening may be through already. */
+static void on_cancel(struct sb_task *task) {
+    struct waiter *w = SB_CONTAINER(task, struct waiter, open.cancel);
+    struct pool *p = w->open.pool;
+    if (p && p->workers[0].proc) {
+        sb_errctx_reset(&p->last_failure);
+        sb_fail(&p->last_failure, SB_E_CLOSED, "the program stops");
+        kill_worker(&p->workers[0], "the program stops");
+    }
     tell(w, &w->cancelled);
 }
 
@@ -738,7 +728,8 @@ static void wait_open(struct waiter *w, const _Atomic bool *stop) {
         } else if (*stop && !w->ready) {
             cancel = true;
             sb_mutex_unlock(&w->m);
-            sb_worker_open_cancel(&w->open, on_cancelled);
+            w->open.cancel.fn = on_cancel;
+            sb_loop_post(w->open.loop, &w->open.cancel);
             sb_mutex_lock(&w->m);
         } else {
             sb_cond_wait_until(&w->c, &w->m, sb_mono_ns() + LOOK_NS);

@@ -52,7 +52,6 @@ struct sb_worker_open {
     void *pool; /* on its loop: NULL once it is open, or has failed */
     struct sb_loop *loop;
     struct sb_task task, cancel;
-    void (*cancelled)(struct sb_worker_open *o);
 };
 
 /* Starts the workers of a model directory and calls ready when the first has loaded it. Takes over
@@ -61,11 +60,6 @@ struct sb_worker_open {
 void sb_worker_model_open(struct sb_worker_open *o, const char *model_dir,
                           const struct sb_worker_opts *opts, struct sb_signature *signature,
                           const struct sb_model_info *info);
-
-/* Ends an opening whose ready() has not run yet: it comes soon, mostly with SB_E_CLOSED. From the
- * thread that opened, once; `cancelled` runs on the pool's loop when the call is through, until
- * then the opening must stay. */
-void sb_worker_open_cancel(struct sb_worker_open *o, void (*cancelled)(struct sb_worker_open *o));
 
 /* The same for a thread that may block (never a loop's). */
 SB_MUST_CHECK sb_err sb_worker_model_load(struct sb_model **out, const char *model_dir,

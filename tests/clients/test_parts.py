@@ -1,11 +1,14 @@
 """Uploads in parts, ranges of downloads, and small uploads from the pages."""
 import os
+import shutil
 import signal
+import subprocess
 import urllib.parse
 
 import pytest
 
-from servers import PYTHONS, ROOT, Ours, run_python
+from servers import PYTHONS, ROOT, Ours, free_port, run_python, wait_for
+from sibyl import request
 
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
 MPU = "/api/2.0/mlflow-artifacts/mpu"
@@ -137,3 +140,33 @@ def test_conditions(registry, big):
     assert get(Range="bytes=1-2", If_Range=tag).body == b"other"
     assert get(If_None_Match=tag).status == 200
     assert registry.call("PUT", f"{FILES}/ranges/big.bin", raw=big).status == 200
+
+
+@pytest.fixture
+def proxied(registry, tmp_path):
+    """nginx in front, with no more than proxy_pass: the port."""
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    port = free_port()
+    user = "user root root;" if os.geteuid() == 0 else ""  # its workers write below tmp_path
+    (tmp_path / "nginx.conf").write_text(f"""
+        {user} daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{ }}
+        http {{
+            access_log off; client_body_temp_path {tmp_path}/body; proxy_temp_path {tmp_path}/proxy;
+            fastcgi_temp_path {tmp_path}/f; uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s; client_max_body_size 0;
+            server {{ listen 127.0.0.1:{port}; location /ml/ {{ proxy_pass {registry.url}/; }} }}
+        }}""")
+    process = subprocess.Popen([nginx, "-c", tmp_path / "nginx.conf", "-e", tmp_path / "error.log"])
+    try:
+        wait_for("nginx", 20, lambda: request(port, "GET", "/ml/health").status == 200)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_behind_a_proxy_files_go_whole(registry, proxied, tmp_path):
+    info = request(proxied, "GET", "/ml/api/3.0/mlflow/server-info").json()
+    assert not info["multipart_uploads_enabled"] and not info["multipart_downloads_enabled"]
+    run = run_python(PYTHONS["3.17.2"], ROOT / "tests/clients/parts.py", f"http://127.0.0.1:{proxied}/ml", tmp_path, env=SMALL)
+    listed = registry.call("GET", FILES, query={"path": f"0/{run.strip().splitlines()[-1]}/artifacts/deep/er"}).json()
+    assert len(listed["files"]) == 3

@@ -464,7 +464,7 @@ sb_err sb_loaders_new(struct sb_loaders **out, const struct sb_watcher_opts *o,
 sb_err sb_loaders_start(struct sb_loaders *l) {
     for (int i = 0; i < LOADERS; i++) {
         char name[16];
-        snprintf(name, sizeof name, "loader-%d", i);
+        snprintf(name, sizeof name, "loader-%u", (unsigned)i % LOADERS);
         SB_TRY(sb_thread_start(&l->loader[i].thread, name, loader_main, &l->loader[i]));
     }
     return SB_OK;

@@ -9,11 +9,11 @@
 
 enum {
     ROWS = 512,
-    WALK_ROWS = 64,              /* a walk's time per row no longer falls from here */
-    ROW_BYTES_MAX = 64 << 10,    /* of a row, for timing; wider ones go by rule */
-    BUDGET_NS = 4 * 1000 * 1000, /* for one kernel and class, once it ran REPEATS_MIN times */
-    REPEATS_MIN = 2,
-    REPEATS_MAX = 7,
+    WALK_ROWS = 64,           /* a walk's time per row no longer falls from here */
+    ROW_BYTES_MAX = 64 << 10, /* of a row, for timing; wider ones go by rule */
+    PASS_NS = 500 * 1000,
+    BUDGET_NS = 3 * 1000 * 1000, /* after which no further pass begins */
+    PASSES_MAX = 7,
     SECTION_BYTES = 4 + 8 * SB_FOREST_CLASSES,
     NS_MAX = 1000 * 1000 * 1000,
 };
@@ -61,36 +61,45 @@ static void *make_rows(const struct sb_forest *f) {
     return rows;
 }
 
-/* Nanoseconds per row when rows come n at a time. */
+/* Nanoseconds of `calls` calls with n rows each; by the CPU's time, since other programs may want
+ * the core meanwhile. */
+static int64_t time_calls(const struct sb_forest *f, enum sb_forest_kernel k,
+                          enum sb_forest_cpu cpu, const char *rows, size_t n, size_t calls,
+                          double *out) {
+    const int64_t start = sb_cpu_ns();
+    for (size_t i = 0; i < calls; i++)
+        kernel_sum(f, k, cpu, rows + i * n % ROWS * kernel_row_bytes(f), n, false, out);
+    return sb_cpu_ns() - start;
+}
+
+/* Nanoseconds per row: the best of some passes, which are as many and as long as the first, single
+ * call lets expect. */
 static uint32_t time_kernel(const struct sb_forest *f, enum sb_forest_kernel k,
                             enum sb_forest_cpu cpu, const char *rows, size_t n, double *out) {
-    const size_t bytes = f->nfeatures * (f->wide ? sizeof(double) : sizeof(float));
-    const size_t all = n > WALK_ROWS && k == SB_FOREST_BITS ? ROWS : WALK_ROWS;
-    int64_t best = INT64_MAX, begin = sb_mono_ns();
-    for (int i = 0; i < REPEATS_MAX; i++) {
-        int64_t start = sb_mono_ns();
-        if (i >= REPEATS_MIN && start - begin > BUDGET_NS) break;
-        for (size_t r = 0; r < all; r += n) {
-            size_t count = all - r < n ? all - r : n;
-            kernel_sum(f, k, cpu, rows + r * bytes, count, false, out);
-        }
-        int64_t took = (sb_mono_ns() - start) / (int64_t)all;
-        if (took < best) best = took;
+    int64_t best = time_calls(f, k, cpu, rows, n, 1, out), left = BUDGET_NS;
+    size_t calls = (size_t)(PASS_NS / (best + 1)) + 1;
+    if (calls > ROWS / n) calls = ROWS / n;
+    for (int i = 0; i < PASSES_MAX && left > 0; i++) {
+        int64_t took = time_calls(f, k, cpu, rows, n, calls, out);
+        left -= took;
+        if (took / (int64_t)calls < best) best = took / (int64_t)calls;
     }
+    best /= (int64_t)n;
     return best > NS_MAX ? NS_MAX : (uint32_t)best;
 }
 
 static void time_all(const struct sb_forest *f, const char *rows, double *out,
                      struct sb_forest_choice *c) {
+    uint32_t ns[SB_FOREST_KERNEL_COUNT] = {0};
     for (unsigned i = 0; i < SB_FOREST_CLASSES; i++)
         for (int k = 0; k < SB_FOREST_KERNEL_COUNT; k++) {
             if (!kernel_fits(f, (enum sb_forest_kernel)k, c->cpu)) continue;
-            uint32_t ns =
-                time_kernel(f, (enum sb_forest_kernel)k, c->cpu, rows, class_rows[i], out);
+            if (class_rows[i] <= WALK_ROWS || k == SB_FOREST_BITS)
+                ns[k] = time_kernel(f, (enum sb_forest_kernel)k, c->cpu, rows, class_rows[i], out);
             double limit = c->kernel[i] == SB_FOREST_PLAIN ? worth * c->ns[i] : c->ns[i];
-            if (k != SB_FOREST_PLAIN && !(ns < limit)) continue;
+            if (k != SB_FOREST_PLAIN && !(ns[k] < limit)) continue;
             c->kernel[i] = (enum sb_forest_kernel)k;
-            c->ns[i] = ns;
+            c->ns[i] = ns[k];
         }
 }
 

@@ -461,7 +461,7 @@ def make_random(m, count):
         rng = np.random.RandomState(seed)
         named = rng.rand() < 0.8
         request = make_columns(rng, 150, missing=0.15 if rng.rand() < 0.6 else 0.0)
-        if not named and any(c[1] == "s" for c in request.columns):
+        if not named and any(c[1] in "sb" for c in request.columns):  # an array would be one of objects
             named = True
         steps = [("columns", random_transformer(rng, request, named))]
         if rng.rand() < 0.35:

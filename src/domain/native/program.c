@@ -43,13 +43,14 @@ void program_common_type(struct program *p, struct columns *c, struct sb_columnp
 
 /* Columns [from, to) of one kind into registers or cells from dst on. */
 static void move_run(struct program *p, const struct columns *c, uint32_t from, uint32_t to,
-                     uint32_t dst, enum column_kind target) {
+                     uint32_t dst, enum column_kind target, uint32_t load_flags) {
     static const enum sb_columnprog_code codes[2][3] = {
         {SB_OP_LOAD, SB_OP_COPY, SB_OP_NUMBERS}, {SB_OP_CELLS, SB_OP_TO_CELLS, SB_OP_COPY_CELLS}};
     struct sb_columnprog_op op = {.code = codes[target == COLUMN_CELL][c->v[from].kind],
                                   .dst = dst + from,
                                   .n = to - from,
                                   .a = p->ir->lists.n};
+    if (op.code == SB_OP_LOAD) op.flags = load_flags;
     for (uint32_t i = from; i < to; i++) sb_columnprog_list_add(p->ir, &c->v[i].at, 1);
     sb_columnprog_op_add(p->ir, &op);
 }
@@ -60,7 +61,8 @@ static bool in_row(const struct columns *c, enum column_kind kind) {
     return true;
 }
 
-static sb_err convert(struct program *p, struct columns *c, enum column_kind target) {
+static sb_err convert(struct program *p, struct columns *c, enum column_kind target,
+                      uint32_t load_flags) {
     uint32_t dst = target == COLUMN_REG ? p->ir->nregs : p->ir->ncells;
     for (uint32_t i = 0; i < c->n; i++) {
         if (target == COLUMN_REG)
@@ -71,7 +73,7 @@ static sb_err convert(struct program *p, struct columns *c, enum column_kind tar
     for (uint32_t from = 0, to; from < c->n; from = to) {
         for (to = from + 1; to < c->n && c->v[to].kind == c->v[from].kind; to++) {
         }
-        move_run(p, c, from, to, dst, target);
+        move_run(p, c, from, to, dst, target, load_flags);
     }
     for (uint32_t i = 0; i < c->n; i++) {
         struct column *col = &c->v[i];
@@ -84,15 +86,15 @@ static sb_err convert(struct program *p, struct columns *c, enum column_kind tar
     return p->ir->failed ? native_nomem(p->j) : SB_OK;
 }
 
+static bool all_raw(const struct columns *c) {
+    for (uint32_t i = 0; i < c->n; i++)
+        if (c->v[i].kind != COLUMN_RAW) return false;
+    return true;
+}
+
 sb_err program_numbers(struct program *p, struct columns *c, unsigned refuse) {
     bool finite = true;
-    if (!in_row(c, COLUMN_REG)) {
-        uint32_t first = p->ir->ops.n;
-        SB_TRY(convert(p, c, COLUMN_REG));
-        struct sb_columnprog_op *ops = p->ir->ops.p;
-        bool loads = p->ir->ops.n == first + 1 && ops[first].code == SB_OP_LOAD;
-        if (loads) ops[first].flags = refuse;
-    }
+    if (!in_row(c, COLUMN_REG)) SB_TRY(convert(p, c, COLUMN_REG, all_raw(c) ? refuse : 0));
     for (uint32_t i = 0; i < c->n; i++) finite = finite && c->v[i].finite;
     if (finite || c->n == 0) return SB_OK;
     struct sb_columnprog_op check = {.code = SB_OP_CHECK, .dst = c->v[0].at, .n = c->n};
@@ -103,13 +105,14 @@ sb_err program_numbers(struct program *p, struct columns *c, unsigned refuse) {
 }
 
 sb_err program_objects(struct program *p, struct columns *c) {
-    return in_row(c, COLUMN_CELL) ? SB_OK : convert(p, c, COLUMN_CELL);
+    return in_row(c, COLUMN_CELL) ? SB_OK : convert(p, c, COLUMN_CELL, 0);
 }
 
 sb_err program_finish(struct program *p, struct columns *c) {
     struct sb_columnprog_ir *ir = p->ir;
     if (c->n == 0) return native_damaged(p->j, "a pipeline that leaves no columns");
-    if (!in_row(c, COLUMN_REG)) SB_TRY(convert(p, c, COLUMN_REG));
+    /* whether infinity is refused is the predictor's to say */
+    if (!in_row(c, COLUMN_REG)) SB_TRY(convert(p, c, COLUMN_REG, SB_LOAD_INFINITY));
     ir->out = c->v[0].at;
     ir->nout = c->n;
     return ir->failed ? native_nomem(p->j) : SB_OK;

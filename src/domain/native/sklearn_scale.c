@@ -97,7 +97,8 @@ struct imputer {
     const struct sb_pv *obj;
     const struct sb_np_array *statistics;
     struct sb_columnprog_cell missing;
-    bool objects; /* fitted on an object array */
+    bool objects;    /* fitted on an object array */
+    bool keeps_none; /* what is None in the request stays so */
     bool keep_empty;
     uint32_t nindicators;
     uint32_t *indicators; /* which columns get one */
@@ -148,6 +149,7 @@ static sb_err add_indicators(struct program *p, const struct imputer *m, const s
                              struct column *to) {
     if (m->nindicators == 0) return SB_OK;
     struct sb_columnprog_op op = {.code = m->objects ? SB_OP_MISSING_CELLS : SB_OP_MISSING,
+                                  .flags = m->keeps_none ? SB_FILL_NOT_NONE : 0,
                                   .dst = p->ir->nregs,
                                   .n = m->nindicators,
                                   .a = p->ir->lists.n};
@@ -163,11 +165,16 @@ static sb_err add_indicators(struct program *p, const struct imputer *m, const s
     return add(p, &op);
 }
 
+static uint32_t fill_flags(const struct imputer *m) {
+    if (m->objects) return is_nan(&m->missing) ? 0 : 1; /* NaN is refused */
+    return m->keeps_none ? SB_FILL_NOT_NONE : 0;
+}
+
 /* Constants or numbers, one per column; columns without a statistic are dropped unless the imputer
  * keeps them (with 0 there, or what the constant is). */
 static sb_err fill(struct program *p, const struct imputer *m, struct columns *c, uint8_t *keep) {
     struct sb_columnprog_op op = {.code = m->objects ? SB_OP_FILL_CELLS : SB_OP_FILL,
-                                  .flags = m->objects && !is_nan(&m->missing),
+                                  .flags = fill_flags(m),
                                   .dst = c->n ? c->v[0].at : 0,
                                   .n = c->n};
     if (!m->objects) program_common_type(p, c, &op);
@@ -189,20 +196,22 @@ static sb_err fill(struct program *p, const struct imputer *m, struct columns *c
     return add(p, &op);
 }
 
-/* Strategies that take columns of any type refuse bools, do not fill None, and a constant is
- * refused by types that could not hold it. */
+/* Strategies that take columns of any type refuse bools, and a constant is refused by types that
+ * could not hold it. */
 static unsigned refused_types(const struct sb_pv *obj, const struct sb_np_array *statistics) {
     static const char *const constant[] = {"constant", NULL};
     bool checks = native_attribute_in(obj, "strategy", constant) && sb_pv_get(obj, "_fill_dtype");
     bool whole = checks && statistics->dtype->kind == 'f';
-    return SB_LOAD_NO_BOOLS | SB_LOAD_NO_NONE | (whole ? SB_LOAD_NO_INTEGERS : 0);
+    return SB_LOAD_NO_BOOLS | (whole ? SB_LOAD_NO_INTEGERS : 0);
 }
 
 static sb_err impute(struct program *p, const struct sb_pv *obj, struct columns *c) {
     static const char *const any_type[] = {"most_frequent", "constant", NULL};
     struct imputer m = {.obj = obj};
     SB_TRY(read_imputer(p, &m, c->n));
-    bool keeps_type = native_attribute_in(obj, "strategy", any_type);
+    bool keeps_type = native_attribute_in(obj, "strategy", any_type), raw = true;
+    for (uint32_t i = 0; i < c->n; i++) raw = raw && c->v[i].kind == COLUMN_RAW;
+    m.keeps_none = keeps_type && raw && !m.objects;
     if (m.objects)
         SB_TRY(program_objects(p, c));
     else

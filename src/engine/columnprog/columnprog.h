@@ -78,7 +78,8 @@ enum sb_columnprog_code {
     SB_OP_MINMAX,        /* x * numbers[a + i] + numbers[b + i] */
     SB_OP_MULTIPLY,      /* x * numbers[a + i] */
     SB_OP_CLIP,          /* into numbers[a], numbers[a + 1] */
-    SB_OP_FILL,          /* numbers[a + i] where x is numbers[b] (which may be NaN) */
+    SB_OP_FILL,          /* numbers[a + i] where x is numbers[b] (which may be NaN); flags:
+                            SB_FILL_NOT_NONE */
     SB_OP_MISSING,       /* 1 where register lists[a + i] is numbers[b], else 0 */
     SB_OP_FILL_CELLS,    /* constants[a + i] where the cell is constants[b]; flags & 1: NaN is
                             refused */
@@ -87,9 +88,11 @@ enum sb_columnprog_code {
     SB_OP_COUNT
 };
 
-/* What a LOAD refuses: columns that are all bool; all bool or integer; null in a column of bools
- * (pandas has None there, which is no missing number). And infinity, unless told to take it. */
-enum { SB_LOAD_NO_BOOLS = 1, SB_LOAD_NO_INTEGERS = 2, SB_LOAD_NO_NONE = 4, SB_LOAD_INFINITY = 8 };
+/* LOAD: refuses columns that are all bool; that are all bool or integer; takes infinity. */
+enum { SB_LOAD_NO_BOOLS = 1, SB_LOAD_NO_INTEGERS = 2, SB_LOAD_INFINITY = 4 };
+/* FILL and MISSING of registers just loaded: null in a column of bools is not missing (pandas has
+ * None there, which is not NaN). */
+enum { SB_FILL_NOT_NONE = 1 };
 
 struct sb_columnprog_op {
     uint32_t code, flags;

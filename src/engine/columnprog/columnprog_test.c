@@ -124,6 +124,33 @@ static void numbers_are_scaled_one_operation_at_a_time(void **state) {
     }
 }
 
+static void null_among_bools_is_none(void **state) {
+    (void)state;
+    static const uint8_t bools[] = {1, 0}, null[] = {0, 1};
+    for (uint32_t flags = 0; flags <= SB_FILL_NOT_NONE; flags++) {
+        struct fixture f;
+        begin(&f, 1);
+        load(&f);
+        sb_columnprog_regs(&f.ir, 1, 0);
+        uint32_t at = numbers(&f, 5, NAN);
+        add(&f, (struct sb_columnprog_op){.code = SB_OP_MISSING,
+                                          .flags = flags,
+                                          .dst = 1,
+                                          .n = 1,
+                                          .a = list(&f, 0),
+                                          .b = at + 1});
+        add(&f, (struct sb_columnprog_op){
+                    .code = SB_OP_FILL, .flags = flags, .n = 1, .a = at, .b = at + 1});
+        finish(&f, 0, 2);
+        f.sources[0] = (struct sb_columnprog_source){SB_COLUMNPROG_BOOL, bools, 1, null, false};
+        assert_int_equal(sb_columnprog_rows(&f.run, 0, 2), SB_OK);
+        assert_true(f.run.work[0] == 1 && f.run.work[1] == 0);
+        assert_true(flags ? isnan(f.run.work[2]) : f.run.work[2] == 5);
+        assert_true(f.run.work[3] == (flags ? 0 : 1));
+        end(&f);
+    }
+}
+
 static void float32_columns_are_rounded_after_each_operation(void **state) {
     (void)state;
     const float x32 = 0.7f;
@@ -356,8 +383,8 @@ static void what_is_refused_names_row_and_source(void **state) {
         {"bools alone", SB_OP_LOAD, SB_LOAD_NO_BOOLS, SB_COLUMNPROG_BOOL, bools, NULL, 0, "bool"},
         {"bools with holes are objects", SB_OP_LOAD, SB_LOAD_NO_BOOLS, SB_COLUMNPROG_BOOL, bools,
          second, 0, NULL},
-        {"None among bools", SB_OP_LOAD, SB_LOAD_NO_NONE, SB_COLUMNPROG_BOOL, bools, second, 1,
-         "true or false"},
+        {"infinity where it is taken", SB_OP_LOAD, SB_LOAD_INFINITY, SB_COLUMNPROG_FLOAT64, inf,
+         NULL, 0, NULL},
         {"whole numbers", SB_OP_LOAD, SB_LOAD_NO_INTEGERS, SB_COLUMNPROG_INT64, whole, NULL, 0,
          "fraction"},
         {"fractions", SB_OP_LOAD, SB_LOAD_NO_INTEGERS, SB_COLUMNPROG_FLOAT64, fine, NULL, 0, NULL},
@@ -512,6 +539,7 @@ static void too_large_programs_are_not_written(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_scaled_one_operation_at_a_time),
+        cmocka_unit_test(null_among_bools_is_none),
         cmocka_unit_test(float32_columns_are_rounded_after_each_operation),
         cmocka_unit_test(rows_do_not_depend_on_their_block),
         cmocka_unit_test(text_is_found_or_unknown),

@@ -117,19 +117,8 @@ static sb_err check_types(struct state *s, const struct sb_columnprog_op *op) {
                   shown(&s->r->sources[source], s->first));
 }
 
-/* Null in a column of bools among the block's rows. */
-static sb_err check_none(struct state *s, uint32_t source) {
-    const struct sb_columnprog_source *c = &s->r->sources[source];
-    for (size_t i = 0; i < s->n && c->type == SB_COLUMNPROG_BOOL; i++)
-        if (is_null(c, s->first + i))
-            return refuse(s, i, source, "true or false is expected", shown(c, s->first + i));
-    return SB_OK;
-}
-
 static sb_err load(struct state *s, const struct sb_columnprog_op *op) {
-    if (op->flags) SB_TRY(check_types(s, op));
-    for (uint32_t k = 0; k < op->n && op->flags & SB_LOAD_NO_NONE; k++)
-        SB_TRY(check_none(s, s->p->lists[op->a + k]));
+    if (op->flags & (SB_LOAD_NO_BOOLS | SB_LOAD_NO_INTEGERS)) SB_TRY(check_types(s, op));
     for (uint32_t k = 0; k < op->n; k++) {
         uint32_t source = s->p->lists[op->a + k];
         const struct sb_columnprog_source *c = &s->r->sources[source];
@@ -265,6 +254,14 @@ static bool same_number(double a, double b) {
     return a == b || (isnan(a) && isnan(b));
 }
 
+/* The register holds None, as far as flags care. */
+static bool is_none(const struct state *s, const struct sb_columnprog_op *op, size_t i,
+                    uint32_t r) {
+    const struct sb_columnprog_source *c = &s->r->sources[s->p->origins[r]];
+    return op->flags & SB_FILL_NOT_NONE && c->type == SB_COLUMNPROG_BOOL &&
+           is_null(c, s->first + i);
+}
+
 static void fill(struct state *s, const struct sb_columnprog_op *op) {
     const double *to = s->p->numbers + op->a;
     double missing = s->p->numbers[op->b];
@@ -272,15 +269,20 @@ static void fill(struct state *s, const struct sb_columnprog_op *op) {
     for (size_t i = 0; i < s->n; i++) {
         double *x = reg(s, i, op->dst);
         for (uint32_t k = 0; k < op->n; k++)
-            if (same_number(x[k], missing)) x[k] = rounded(to[k], f32);
+            if (same_number(x[k], missing) && !is_none(s, op, i, op->dst + k))
+                x[k] = rounded(to[k], f32);
     }
 }
 
 static void missing(struct state *s, const struct sb_columnprog_op *op) {
     double what = s->p->numbers[op->b];
-    for (size_t i = 0; i < s->n; i++)
-        for (uint32_t k = 0; k < op->n; k++)
-            *reg(s, i, op->dst + k) = same_number(*reg(s, i, s->p->lists[op->a + k]), what);
+    for (size_t i = 0; i < s->n; i++) {
+        for (uint32_t k = 0; k < op->n; k++) {
+            uint32_t from = s->p->lists[op->a + k];
+            *reg(s, i, op->dst + k) =
+                same_number(*reg(s, i, from), what) && !is_none(s, op, i, from);
+        }
+    }
 }
 
 static struct sb_str text_at(const struct sb_columnprog *p, uint32_t i) {

@@ -179,8 +179,9 @@ static sb_err read_stages(struct reader *r, const struct sb_pv *est) {
         v->array->dtype->kind != 'O' || v->array->shape[1] != r->groups || v->array->fortran ||
         v->array->count > SB_FOREST_TREES_MAX)
         return native_damaged(j, "estimators_");
-    if (!sb_pv_to_double(sb_pv_get(est, "learning_rate"), &how.scale) || how.scale == 0)
+    if (!sb_pv_to_double(sb_pv_get(est, "learning_rate"), &how.scale))
         return native_damaged(j, "learning_rate");
+    if (how.scale == 0) return native_for_worker(j, "gradient boosting that does not learn");
     ir->ntrees = (uint32_t)v->array->count;
     ir->trees = sb_arena_try_array(j->arena, (size_t)ir->ntrees + 1, sizeof *ir->trees);
     if (!ir->trees) return native_nomem(j);
@@ -357,6 +358,8 @@ static sb_err read_hgb(struct native_job *j, const struct native_reader *me,
     struct reader r = {.j = j, .kind = me->kind};
     if (j->version < HGB_SINCE)
         return native_for_worker(j, "%s of scikit-learn before 1.1", me->name);
+    if (j->sparse)
+        return native_for_worker(j, "a pipeline that gives %s a sparse matrix", me->name);
     SB_TRY(read_common(&r, est));
     SB_TRY(hist_preprocessor(&r, est));
     j->out->ir.compare = SB_FOREST_LE64;

@@ -348,6 +348,7 @@ static sb_err read_last(struct program *p, const struct sb_pv *last, const struc
     m->version = own.version;
     m->nfeatures = own.nfeatures;
     m->features = own.features;
+    m->positional = own.positional;
     return SB_OK;
 }
 

@@ -641,7 +641,8 @@ static void test_a_stored_upload_goes_on(void **state) {
         {"parts cut short", "data", "abc", false},
         {"without the last part", "last", NULL, false},
         {"parts of two sizes", "2-5-00000000", "", false},
-        {"a mark of no part", "0-4-00000000", "", false},
+        {"a mark of a part behind the last", "4-4-00000000", "", false},
+        {"no mark", "0-4-00000000", "", true},
         {"a mark without size", "2--0", "", true},
     };
     for (size_t i = 0; i < SB_COUNT(rows); i++) {

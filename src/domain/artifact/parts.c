@@ -15,15 +15,14 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "codec/hex.h"
-#include "codec/json.h"
 #include "domain/artifact/files_int.h"
+#include "domain/artifact/parts_format.h"
 
 #define PREFIX "parts-"
 
 enum {
     FOLDER = sizeof PREFIX + SB_ARTIFACT_UPLOAD_ID, /* with NUL */
     INFO_MAX = 16 << 10,
-    MARK = 48,
     COPY = 256 << 10,
 };
 
@@ -51,34 +50,13 @@ static void folder_of(const char *id, char to[FOLDER]) {
     snprintf(to, FOLDER, PREFIX "%s", id);
 }
 
-static void mark_of(size_t part, const struct part *p, char to[MARK]) {
-    snprintf(to, MARK, "%zu-%llx-%08x", part + 1, (unsigned long long)p->size, p->crc);
+static void mark_of(size_t part, const struct part *p, char to[SB_PARTS_MARK]) {
+    struct sb_parts_mark m = {(int64_t)part + 1, p->size, p->crc};
+    sb_parts_mark_write(&m, to);
 }
 
 static void etag_of(const struct part *p, char to[SB_ARTIFACT_ETAG_MAX]) {
     snprintf(to, SB_ARTIFACT_ETAG_MAX, "%08x-%llx", p->crc, (unsigned long long)p->size);
-}
-
-static bool hex_number(struct sb_str s, uint64_t *out) {
-    *out = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        int digit = sb_hex_digit(s.p[i]);
-        if (digit < 0 || *out >> 59) return false;
-        *out = *out << 4 | (uint64_t)digit;
-    }
-    return s.n > 0;
-}
-
-static bool mark_read(struct sb_str name, int64_t *number, struct part *p) {
-    struct sb_str field[3];
-    uint64_t size, crc;
-    for (size_t i = 0; i < 3; i++)
-        if (!sb_str_split(&name, '-', &field[i])) return false;
-    if (name.p || !sb_str_to_i64(field[0], number) || !hex_number(field[1], &size) ||
-        !hex_number(field[2], &crc) || crc > UINT32_MAX)
-        return false;
-    *p = (struct part){.size = (int64_t)size, .crc = (uint32_t)crc, .there = true};
-    return true;
 }
 
 /* ---- the table ---- */
@@ -157,18 +135,15 @@ static void sweep(struct files *f) {
 static struct upload *read_info(const struct files *f, const char *name) {
     struct sb_buf text;
     struct sb_arena a;
-    struct sb_json *doc;
     struct sb_str path;
     struct upload *u = NULL;
     int64_t parts;
     char at[4096];
     sb_buf_init(&text, INFO_MAX);
-    sb_arena_init(&a, 4 * INFO_MAX);
+    sb_arena_init(&a, 8 * INFO_MAX);
     snprintf(at, sizeof at, "%s/%s/info", f->upload.path, name);
     if (sb_file_read_all(at, &text, NULL) == SB_OK &&
-        sb_json_parse(&doc, sb_buf_view(&text), &a, NULL) == SB_OK && sb_json_get(doc, "path") &&
-        sb_json_get_str(doc, "path", &path) && path.n && sb_json_get(doc, "parts") &&
-        sb_json_get_i64(doc, "parts", &parts) && parts > 0 && parts <= SB_ARTIFACT_PARTS_MAX)
+        sb_parts_info_read(sb_buf_view(&text), &a, &path, &parts))
         u = upload_new(name + strlen(PREFIX), path, (size_t)parts);
     sb_arena_fini(&a);
     sb_buf_fini(&text);
@@ -187,18 +162,17 @@ static bool read_marks(struct upload *u) {
     bool ok = true;
     if (sb_path_list(&u->dir, &names, NULL) != SB_OK) return false;
     for (size_t i = 0; ok && i < names.n; i++) {
-        struct part p;
-        int64_t number;
-        if (!mark_read(sb_str_of(names.name[i]), &number, &p)) continue;
-        ok = number >= 1 && number <= (int64_t)u->n;
+        struct sb_parts_mark m;
+        if (!sb_parts_mark_read(sb_str_of(names.name[i]), &m)) continue;
+        ok = m.number <= (int64_t)u->n;
         if (!ok) break;
-        u->part[number - 1] = p;
-        if (number == (int64_t)u->n) {
-            ok = file_holds(u, "last", p.size);
+        u->part[m.number - 1] = (struct part){.size = m.size, .crc = m.crc, .there = true};
+        if (m.number == (int64_t)u->n) {
+            ok = file_holds(u, "last", m.size);
         } else {
-            ok = p.size > 0 && (!u->part_size || u->part_size == p.size);
-            u->part_size = p.size;
-            if (number > end) end = number;
+            ok = m.size > 0 && (!u->part_size || u->part_size == m.size);
+            u->part_size = m.size;
+            if (m.number > end) end = m.number;
         }
     }
     sb_dir_names_fini(&names);
@@ -230,11 +204,7 @@ static sb_err write_info(const struct upload *u, struct sb_errctx *ctx) {
     struct sb_buf b;
     char at[4096];
     sb_buf_init(&b, INFO_MAX);
-    struct sb_json_writer w = {.b = &b};
-    sb_json_obj(&w, NULL);
-    sb_json_str(&w, "path", sb_str_of(u->path));
-    sb_json_int(&w, "parts", (int64_t)u->n);
-    sb_json_end(&w);
+    sb_parts_info_write(&b, sb_str_of(u->path), (int64_t)u->n);
     snprintf(at, sizeof at, "%s/info", u->dir.path);
     sb_err err = sb_buf_err(&b);
     if (!err) err = sb_file_replace(at, b.p, b.n, ctx);
@@ -327,7 +297,7 @@ sb_err part_create(void *self, struct sb_str id, int64_t number, int64_t size, v
     struct files *f = self;
     struct writer *w = sb_calloc(1, sizeof *w);
     struct part old;
-    char mark[MARK];
+    char mark[SB_PARTS_MARK];
     w->files = f;
     w->file = SB_FILE_NONE;
     sb_mutex_lock(&f->lock);
@@ -375,7 +345,7 @@ sb_err parts_writer_commit(struct writer *w, char etag[SB_ARTIFACT_ETAG_MAX],
     const struct sb_file *dir = &w->upload->dir;
     struct part done = {.size = w->end - w->begin, .crc = w->crc};
     struct sb_file file;
-    char mark[MARK];
+    char mark[SB_PARTS_MARK];
     sb_err err = SB_OK;
     if (w->at != w->end) err = sb_fail(ctx, SB_E_INVALID, "the part is shorter than announced");
     if (!err) err = sb_file_datasync(&w->file, ctx);

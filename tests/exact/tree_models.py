@@ -33,6 +33,8 @@ from sklearn.ensemble import (  # noqa: E402
     IsolationForest,
     RandomForestRegressor,
 )
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor  # noqa: E402
 
 from make_models import chex, lines, thresholds_xgboost  # noqa: E402
@@ -457,6 +459,21 @@ def make_xgboost(m):
                                          quantile_alpha=[0.2, 0.5, 0.8]))
 
 
+def make_pipelines(m):
+    """At the end of a pipeline, behind a step whose bits are known."""
+
+    def pipe(name, last, labels=None, kind="p4"):
+        m.sklearn(name, make_pipeline(StandardScaler(), last), thresholds=lambda model: [], labels=labels, kind=kind)
+
+    pipe("pipe-gbr", GradientBoostingRegressor(n_estimators=8, random_state=1))
+    pipe("pipe-gbc", GradientBoostingClassifier(n_estimators=8, random_state=1), labels=ABC, kind="skops")
+    pipe("pipe-hgbr", HistGradientBoostingRegressor(max_iter=8, random_state=1))
+    pipe("pipe-lgbmr", lgb.LGBMRegressor(n_estimators=8, verbose=-1, n_jobs=1))
+    pipe("pipe-lgbmc", lgb.LGBMClassifier(n_estimators=8, verbose=-1, n_jobs=1), labels=["no", "yes"])
+    pipe("pipe-xgbr", xgb.XGBRegressor(n_estimators=8, n_jobs=1))
+    pipe("pipe-xgbc", xgb.XGBClassifier(n_estimators=8, n_jobs=1), labels=[0, 1, 2], kind="skops")
+
+
 # ---- random parameters ----
 
 
@@ -525,7 +542,8 @@ def make_random(m, count):
         make_one(m, f"random-{i}", rng)
 
 
-FAMILIES = [make_gradient_boosting, make_histogram, make_forests, make_lightgbm, make_xgboost]
+FAMILIES = [make_gradient_boosting, make_histogram, make_forests, make_lightgbm, make_xgboost,
+            make_pipelines]
 
 
 def main():

@@ -313,6 +313,10 @@ def test_tensors_of_a_declared_shape(py):
         for a in [v2(py, {"inputs": [tensor(name, "FP32", [2, 2, 3], data)]}, "grid") for data in (flat, nested)] + [v2(py, {"inputs": [tensor(name, "FP32", [2, 2, 3], binary_data_size=len(raw))]}, "grid", raw=raw)]:
             assert saw(a) == [["float32", nested[0]], ["float32", nested[1]]]
     assert np.array(event_of(py, a)["input"]["grid"]).ravel().tolist() == flat[:6]
+    odd = [0.1, math.inf, math.nan, -math.inf, 4, 5]
+    for a in [v2(py, {"inputs": [tensor("grid", "FP32", [2, 2, 3], binary_data_size=48)]}, "grid", raw=struct.pack("<12f", *odd, *flat[:6])), v2(py, {"inputs": [tensor("grid", "FP32", [2, 2, 3], [0.1, "Infinity", None, "-Infinity", 4, 5, *flat[:6]])]}, "grid")]:
+        assert event_of(py, a)["input"]["grid"] == [0.1, "Infinity", None, "-Infinity", 4, 5]
+        assert [e["input"]["grid"] for e in events_of(py, a.headers["X-Request-ID"])][1] == flat[:6]
     for shape in [[2, 6], [12], [2, 3, 2], [4, 3]]:
         a = v2(py, {"inputs": [tensor("grid", "FP32", shape, flat)]}, "grid")
         assert a.status == 400 and "the model wants [rows, 2, 3]" in a.json()["error"]

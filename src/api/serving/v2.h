@@ -20,6 +20,33 @@ struct v2_request {
     bool selects; /* outputs were named; false: all of them */
 };
 
+enum { V2_DIMS_MAX = SB_TENSOR_DIMS_MAX + 1 };
+
+struct v2_tensor {
+    struct sb_str name, data; /* data: JSON text, or raw bytes */
+    enum sb_tensor_type type;
+    int ndims; /* -1 = no shape was given */
+    size_t dims[V2_DIMS_MAX];
+    size_t count; /* product of dims */
+    bool typed, raw;
+    uint64_t raw_size;
+};
+
+struct v2_tensors {
+    struct v2_tensor *all;
+    size_t n, cap;
+    struct sb_str text; /* that their JSON is part of */
+    bool table;         /* columns of a frame: others than the model's are left out */
+};
+
+/* v2_request.c: fills q and ts; what they point to is in json and the request's arena. */
+SB_MUST_CHECK sb_err sb_v2_request_read(struct call *c, struct sb_str json, struct v2_request *q,
+                                        struct v2_tensors *ts);
+/* Gives the raw tensors their bytes, to the last one. */
+SB_MUST_CHECK sb_err sb_v2_raw_share(struct call *c, struct sb_str raw, struct v2_tensors *ts);
+/* "input 'x' ..." */
+sb_err sb_v2_bad(struct call *c, const struct v2_tensor *t, const char *what);
+
 /* v2_decode.c: the body, JSON with or without raw tensors behind it, into c->batch and c->form. */
 SB_MUST_CHECK sb_err sb_v2_decode(struct call *c);
 

@@ -1,287 +1,28 @@
 /* An infer request into the columns of a batch.
  *
- * The JSON is read twice: once for names, shapes and where the data of each tensor lies, then the
- * data of one tensor after another straight into the batch. Three layouts are understood:
+ * Once its tensors are known (v2_request.c), the data of one after another is read straight into
+ * the batch. Three layouts are understood:
  *
  *     a tensor per column       shape [n] or [n, 1], named as the column
  *     one tensor for all        shape [n, k], whatever its name: columns in the signature's order
- *     a tensor for a tensor     shape [n, ...] as the signature declares it
- *
- * Raw tensors follow the JSON in the order of the inputs that have binary_data_size. */
+ *     a tensor for a tensor     shape [n, ...] as the signature declares it */
+#include <math.h>
 #include <stdio.h>
 
 #include "api/serving/v2.h"
-#include "base/mem.h"
-
-enum { DIMS_MAX = SB_TENSOR_DIMS_MAX + 1 };
-
-struct tensor {
-    struct sb_str name, data; /* data: JSON text, or raw bytes */
-    enum sb_tensor_type type;
-    int ndims; /* -1 = no shape was given */
-    size_t dims[DIMS_MAX];
-    size_t count; /* product of dims */
-    bool typed, raw;
-    uint64_t raw_size;
-};
-
-struct tensors {
-    struct tensor *all;
-    size_t n, cap;
-    struct sb_str text; /* that their JSON is part of */
-    bool table;         /* columns of a frame: others than the model's are left out */
-};
-
-static sb_err bad(struct call *c, const struct tensor *t, const char *what) {
-    c->field = t->name;
-    return sb_fail(&c->ctx, SB_E_INVALID, "input '%.*s' %s", SB_ARG(sb_str_sub(t->name, 0, 80)),
-                   what);
-}
-
-/* ---- the request's JSON ---- */
-
-static sb_err read_text(struct sb_json_reader *r, struct sb_str *out, const char *what) {
-    enum sb_json_type type;
-    SB_TRY(sb_json_peek(r, &type));
-    if (type != SB_JSON_STRING) return sb_fail(r->ctx, SB_E_INVALID, "%s is not a string", what);
-    return sb_json_read_string(r, out);
-}
-
-/* Whole numbers as shapes and sizes have them. */
-static sb_err read_size(struct sb_json_reader *r, uint64_t *out, const char *what) {
-    struct sb_str token;
-    SB_TRY(sb_json_skip(r, &token));
-    if (!sb_str_to_u64(token, out) || *out > INT64_MAX)
-        return sb_fail(r->ctx, SB_E_INVALID, "%s is no whole number: %.*s", what,
-                       SB_ARG(sb_str_sub(token, 0, 40)));
-    return SB_OK;
-}
-
-static sb_err read_flag(struct sb_json_reader *r, bool *out, const char *what) {
-    enum sb_json_type type;
-    SB_TRY(sb_json_peek(r, &type));
-    if (type != SB_JSON_TRUE && type != SB_JSON_FALSE)
-        return sb_fail(r->ctx, SB_E_INVALID, "%s is neither true nor false", what);
-    return sb_json_read_bool(r, out);
-}
-
-/* The parameters that mean something here; the others are the client's own. */
-struct parameters {
-    uint64_t binary_data_size;
-    bool sized, binary_data, says_binary, binary_data_output;
-};
-
-static sb_err read_parameters(struct sb_json_reader *r, struct parameters *p) {
-    SB_TRY(sb_json_enter_object(r));
-    for (;;) {
-        struct sb_str key, raw;
-        bool more;
-        SB_TRY(sb_json_next_key(r, &key, &more));
-        if (!more) return SB_OK;
-        if (sb_str_is(key, "binary_data_size")) {
-            SB_TRY(read_size(r, &p->binary_data_size, "binary_data_size"));
-            p->sized = true;
-        } else if (sb_str_is(key, "binary_data")) {
-            SB_TRY(read_flag(r, &p->binary_data, "binary_data"));
-            p->says_binary = true;
-        } else if (sb_str_is(key, "binary_data_output")) {
-            SB_TRY(read_flag(r, &p->binary_data_output, "binary_data_output"));
-        } else if (sb_str_is(key, "shared_memory_region")) {
-            return sb_fail(r->ctx, SB_E_INVALID,
-                           "shared memory is not offered: send the tensor's bytes");
-        } else {
-            SB_TRY(sb_json_skip(r, &raw));
-        }
-    }
-}
-
-static sb_err read_shape(struct sb_json_reader *r, struct tensor *t) {
-    SB_TRY(sb_json_enter_array(r));
-    t->count = 1;
-    for (t->ndims = 0;; t->ndims++) {
-        bool more;
-        uint64_t dim;
-        SB_TRY(sb_json_next_item(r, &more));
-        if (!more) return SB_OK;
-        if (t->ndims == DIMS_MAX)
-            return sb_fail(r->ctx, SB_E_INVALID, "a shape has more than %d dimensions", DIMS_MAX);
-        SB_TRY(read_size(r, &dim, "a shape's dimension"));
-        t->dims[t->ndims] = (size_t)dim;
-        if (!sb_mul_ok(t->count, (size_t)dim, &t->count) || t->count > INT64_MAX)
-            return sb_fail(r->ctx, SB_E_INVALID, "a shape has more elements than can be counted");
-    }
-}
-
-static sb_err read_tensor(struct sb_json_reader *r, struct tensor *t) {
-    *t = (struct tensor){.ndims = -1};
-    SB_TRY(sb_json_enter_object(r));
-    for (;;) {
-        struct sb_str key, raw, type;
-        bool more;
-        SB_TRY(sb_json_next_key(r, &key, &more));
-        if (!more) return SB_OK;
-        if (sb_str_is(key, "name")) {
-            SB_TRY(read_text(r, &t->name, "an input's name"));
-        } else if (sb_str_is(key, "shape")) {
-            SB_TRY(read_shape(r, t));
-        } else if (sb_str_is(key, "datatype")) {
-            SB_TRY(read_text(r, &type, "a datatype"));
-            if (!sb_tensor_type_parse(type, &t->type))
-                return sb_fail(r->ctx, SB_E_INVALID, "there is no datatype %.*s",
-                               SB_ARG(sb_str_sub(type, 0, 40)));
-            t->typed = true;
-        } else if (sb_str_is(key, "data")) {
-            SB_TRY(sb_json_skip(r, &t->data));
-        } else if (sb_str_is(key, "parameters")) {
-            struct parameters p = {0};
-            SB_TRY(read_parameters(r, &p));
-            t->raw = p.sized;
-            t->raw_size = p.binary_data_size;
-        } else {
-            SB_TRY(sb_json_skip(r, &raw));
-        }
-    }
-}
-
-static sb_err check_tensor(struct call *c, const struct tensor *t) {
-    if (!t->name.n) return sb_fail(&c->ctx, SB_E_INVALID, "an input has no name");
-    if (t->ndims < 1) return bad(c, t, "has no shape: [rows] or [rows, columns] is wanted");
-    if (!t->typed) return bad(c, t, "has no datatype");
-    if (t->raw && t->data.p) return bad(c, t, "has both data and binary_data_size");
-    if (!t->raw && !t->data.p) return bad(c, t, "has neither data nor binary_data_size");
-    if (!t->raw && t->data.p[0] != '[') return bad(c, t, "has data that is no list");
-    if (!t->count) return bad(c, t, "has no elements");
-    if (!t->raw && t->count > t->data.n) return bad(c, t, "has other data than its shape says");
-    return SB_OK;
-}
-
-static sb_err read_inputs(struct call *c, struct sb_json_reader *r, struct tensors *ts) {
-    SB_TRY(sb_json_enter_array(r));
-    for (;;) {
-        bool more;
-        SB_TRY(sb_json_next_item(r, &more));
-        if (!more) return SB_OK;
-        if (ts->n == SB_LIMIT_PREDICT_FEATURES)
-            return sb_fail(&c->ctx, SB_E_LIMIT, "more than %d inputs", SB_LIMIT_PREDICT_FEATURES);
-        if (ts->n == ts->cap) {
-            size_t cap = ts->cap ? ts->cap * 2 : 8;
-            struct tensor *to = sb_arena_alloc(c->r->arena, cap * sizeof *to);
-            if (ts->n) memcpy(to, ts->all, ts->n * sizeof *to);
-            ts->all = to;
-            ts->cap = cap;
-        }
-        SB_TRY(read_tensor(r, &ts->all[ts->n]));
-        SB_TRY(check_tensor(c, &ts->all[ts->n]));
-        ts->n++;
-    }
-}
-
-static sb_err read_output(struct sb_json_reader *r, struct v2_wanted *w) {
-    *w = (struct v2_wanted){0};
-    SB_TRY(sb_json_enter_object(r));
-    for (;;) {
-        struct sb_str key, raw;
-        bool more;
-        SB_TRY(sb_json_next_key(r, &key, &more));
-        if (!more) break;
-        if (sb_str_is(key, "name")) {
-            SB_TRY(read_text(r, &w->name, "an output's name"));
-        } else if (sb_str_is(key, "parameters")) {
-            struct parameters p = {0};
-            SB_TRY(read_parameters(r, &p));
-            w->binary = p.binary_data;
-            w->says = p.says_binary;
-        } else {
-            SB_TRY(sb_json_skip(r, &raw));
-        }
-    }
-    return w->name.n ? SB_OK : sb_fail(r->ctx, SB_E_INVALID, "an output has no name");
-}
-
-static sb_err read_outputs(struct call *c, struct sb_json_reader *r, struct v2_request *q) {
-    enum { OUTPUTS_MAX = 256 };
-    q->wanted = sb_arena_alloc(c->r->arena, OUTPUTS_MAX * sizeof *q->wanted);
-    q->nwanted = 0;
-    SB_TRY(sb_json_enter_array(r));
-    for (;; q->nwanted++) {
-        bool more;
-        SB_TRY(sb_json_next_item(r, &more));
-        if (!more) break;
-        if (q->nwanted == OUTPUTS_MAX)
-            return sb_fail(&c->ctx, SB_E_LIMIT, "more than %d outputs", OUTPUTS_MAX);
-        SB_TRY(read_output(r, &q->wanted[q->nwanted]));
-    }
-    q->selects = q->nwanted > 0;
-    return SB_OK;
-}
-
-static sb_err read_request(struct call *c, struct sb_str json, struct v2_request *q,
-                           struct tensors *ts) {
-    struct sb_json_reader r;
-    struct parameters p = {0};
-    bool inputs = false;
-    sb_json_reader_init(&r, json, c->r->arena, &c->ctx);
-    r.nonfinite = true;
-    enum sb_json_type type;
-    SB_TRY(sb_json_peek(&r, &type));
-    if (type != SB_JSON_OBJECT)
-        return sb_fail(&c->ctx, SB_E_INVALID, "the request is not a JSON object with inputs");
-    SB_TRY(sb_json_enter_object(&r));
-    for (;;) {
-        struct sb_str key, raw;
-        bool more;
-        SB_TRY(sb_json_next_key(&r, &key, &more));
-        if (!more) break;
-        if (sb_str_is(key, "inputs")) {
-            if (inputs) return sb_fail(&c->ctx, SB_E_INVALID, "inputs are given twice");
-            SB_TRY(read_inputs(c, &r, ts));
-            inputs = true;
-        } else if (sb_str_is(key, "outputs")) {
-            SB_TRY(read_outputs(c, &r, q));
-        } else if (sb_str_is(key, "id")) {
-            SB_TRY(read_text(&r, &q->id, "the id"));
-        } else if (sb_str_is(key, "parameters")) {
-            SB_TRY(read_parameters(&r, &p));
-        } else {
-            SB_TRY(sb_json_skip(&r, &raw));
-        }
-    }
-    SB_TRY(sb_json_finish(&r));
-    q->binary = p.binary_data_output;
-    return ts->n ? SB_OK : sb_fail(&c->ctx, SB_E_INVALID, "the request has no inputs");
-}
-
-/* ---- raw tensors ---- */
-
-static sb_err share_raw(struct call *c, struct sb_str raw, struct tensors *ts) {
-    struct sb_cursor from = sb_cursor_of(raw.p, raw.n);
-    for (size_t i = 0; i < ts->n; i++) {
-        struct tensor *t = &ts->all[i];
-        size_t want, size = sb_tensor_type_size(t->type);
-        if (!t->raw) continue;
-        if (t->raw_size > sb_cursor_left(&from))
-            return bad(c, t, "is longer than what follows the JSON");
-        t->data = sb_cursor_str(&from, (size_t)t->raw_size);
-        bool fits = size ? sb_mul_ok(t->count, size, &want) && want == t->data.n
-                         : t->count <= t->data.n / 4;
-        if (!fits) return bad(c, t, "has another binary_data_size than its shape and type take");
-    }
-    if (!sb_cursor_left(&from)) return SB_OK;
-    return sb_fail(&c->ctx, SB_E_INVALID, "%zu bytes follow that are no input's",
-                   sb_cursor_left(&from));
-}
 
 /* ---- into the batch ---- */
 
 struct fill {
     struct call *c;
     struct sb_batch_builder *b;
-    const struct tensor *t;
+    const struct v2_tensor *t;
     struct sb_str json;   /* whole text that its data is part of */
     ptrdiff_t column;     /* that takes the tensor, when positions is NULL */
     ptrdiff_t *positions; /* per element of a row: its column */
     enum sb_dtype type;   /* of column */
     size_t per_row, at;   /* elements of a row; elements done */
+    bool odd;             /* the row has an infinite element */
     struct sb_buf *text;  /* rows whose inner shape the signature leaves open: their JSON */
 };
 
@@ -327,11 +68,43 @@ static enum sb_dtype type_at(const struct fill *f) {
     return f->positions ? sb_batch_column_type(f->b, f->positions[f->at % f->per_row]) : f->type;
 }
 
+/* Columns write their rows for events by themselves, but have no JSON for infinities. */
+static sb_err note_infinities(struct fill *f, size_t row) {
+    struct sb_column *c = &f->b->cols[f->column];
+    struct sb_buf text;
+    sb_buf_init(&text, SB_LIMIT_HTTP_BODY * 8);
+    for (size_t i = row * c->width; i < (row + 1) * c->width; i++) {
+        double v = c->type == SB_DTYPE_FLOAT32 ? (double)c->f32[i] : c->f64[i];
+        sb_buf_addc(&text, i == row * c->width ? '[' : ',');
+        if (isinf(v))
+            sb_buf_addz(&text, v < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+        else
+            sb_column_add_value(&text, c, i);
+    }
+    sb_buf_addc(&text, ']');
+    if (!sb_buf_err(&text)) c->tokens[row] = sb_arena_dup(f->c->r->arena, sb_buf_view(&text));
+    sb_buf_fini(&text);
+    if (c->tokens[row].p) return SB_OK;
+    return sb_fail(&f->c->ctx, SB_E_LIMIT, "the rows take more memory than one request may");
+}
+
+/* A value of a row that lies in one column. */
+static sb_err place_in_row(struct fill *f, size_t row, size_t at, const struct sb_cell *cell) {
+    SB_TRY(sb_batch_set_value(f->b, f->column, row, at, cell));
+    if (f->per_row == 1 || (f->type != SB_DTYPE_FLOAT32 && f->type != SB_DTYPE_FLOAT64))
+        return SB_OK;
+    double v = 0;
+    if (cell->type == SB_JSON_NUMBER) v = cell->number;
+    if (cell->type == SB_JSON_STRING && !sb_text_to_double(cell->text, &v)) v = 0;
+    f->odd = (at && f->odd) || isinf(v);
+    return f->odd && at + 1 == f->per_row ? note_infinities(f, row) : SB_OK;
+}
+
 static sb_err place(struct fill *f, const struct sb_cell *cell) {
     size_t row = f->at / f->per_row, at = f->at % f->per_row;
     sb_err err = f->text        ? add_nested(f, cell)
                  : f->positions ? sb_batch_set_value(f->b, f->positions[at], row, 0, cell)
-                                : sb_batch_set_value(f->b, f->column, row, at, cell);
+                                : place_in_row(f, row, at, cell);
     f->at++;
     return err;
 }
@@ -345,7 +118,7 @@ static sb_err fill_raw(struct fill *f) {
         if (err) return say_element(f, err, &why);
         SB_TRY(place(f, &cell));
     }
-    if (sb_cursor_left(&from)) return bad(f->c, f->t, "has bytes behind its last element");
+    if (sb_cursor_left(&from)) return sb_v2_bad(f->c, f->t, "has bytes behind its last element");
     return SB_OK;
 }
 
@@ -366,11 +139,11 @@ static sb_err read_nested(struct fill *f, struct sb_json_reader *r, const size_t
         enum sb_json_type type;
         SB_TRY(sb_json_next_item(r, &more));
         if (more ? i == dims[0] : i < dims[0])
-            return bad(f->c, f->t, "has other data than its shape says");
+            return sb_v2_bad(f->c, f->t, "has other data than its shape says");
         if (!more) return SB_OK;
         SB_TRY(sb_json_peek(r, &type));
         if ((type == SB_JSON_ARRAY) != (ndims > 1))
-            return bad(f->c, f->t, "has data nested in another way than its shape says");
+            return sb_v2_bad(f->c, f->t, "has data nested in another way than its shape says");
         SB_TRY(ndims > 1 ? read_nested(f, r, dims + 1, ndims - 1) : read_element(f, r));
     }
 }
@@ -389,7 +162,7 @@ static sb_err fill_json(struct fill *f) {
 
 /* ---- which column, which shape ---- */
 
-static sb_err fail_shape(struct call *c, const struct tensor *t, const char *wanted) {
+static sb_err fail_shape(struct call *c, const struct v2_tensor *t, const char *wanted) {
     struct sb_buf have;
     sb_buf_init(&have, 512);
     for (int i = 0; i < t->ndims; i++) sb_buf_addf(&have, "%s%zu", i ? ", " : "", t->dims[i]);
@@ -430,7 +203,7 @@ static sb_err as_tensor(struct fill *f, size_t column) {
 /* [n, k] for all columns, in the signature's order. */
 static sb_err as_matrix(struct fill *f, size_t k) {
     char wanted[48];
-    const struct tensor *t = f->t;
+    const struct v2_tensor *t = f->t;
     size_t have = t->ndims == 1 && k == 1 ? 1 : t->ndims == 2 ? t->dims[1] : 0;
     snprintf(wanted, sizeof wanted, "[rows, %zu]", k);
     if (have == 0 || (k && have != k)) return fail_shape(f->c, t, k ? wanted : "[rows, columns]");
@@ -442,7 +215,7 @@ static sb_err as_matrix(struct fill *f, size_t k) {
     return SB_OK;
 }
 
-static sb_err fail_unknown(struct call *c, const struct tensor *t) {
+static sb_err fail_unknown(struct call *c, const struct v2_tensor *t) {
     const struct sb_signature *s = c->live->model->signature;
     struct sb_buf names;
     char tmp[24];
@@ -483,8 +256,8 @@ static sb_err choose(struct fill *f, bool alone) {
     return at >= 0 ? as_column(f, at) : fail_unknown(f->c, f->t);
 }
 
-static sb_err fill_tensor(struct call *c, struct sb_batch_builder *b, const struct tensors *ts,
-                          const struct tensor *t, struct sb_buf *text) {
+static sb_err fill_tensor(struct call *c, struct sb_batch_builder *b, const struct v2_tensors *ts,
+                          const struct v2_tensor *t, struct sb_buf *text) {
     struct fill f = {.c = c, .b = b, .t = t, .json = ts->text, .per_row = 1};
     bool column = ts->table && (t->ndims == 1 || !b->by_element);
     SB_TRY(column ? choose_column(&f) : choose(&f, ts->n == 1));
@@ -497,7 +270,7 @@ static sb_err fill_tensor(struct call *c, struct sb_batch_builder *b, const stru
     return t->raw ? fill_raw(&f) : fill_json(&f);
 }
 
-static sb_err fill_batch(struct call *c, const struct tensors *ts) {
+static sb_err fill_batch(struct call *c, const struct v2_tensors *ts) {
     struct sb_batch_builder b;
     struct sb_buf text;
     size_t nrows = ts->all[0].dims[0];
@@ -505,7 +278,7 @@ static sb_err fill_batch(struct call *c, const struct tensors *ts) {
     sb_err err = SB_OK;
     for (size_t i = 1; i < ts->n && !err; i++) {
         if (ts->all[i].dims[0] != nrows)
-            err = bad(c, &ts->all[i], "has another number of rows than the first input");
+            err = sb_v2_bad(c, &ts->all[i], "has another number of rows than the first input");
     }
     if (!err && nrows > SB_LIMIT_PREDICT_ROWS)
         err =
@@ -547,21 +320,21 @@ static sb_err split(struct call *c, struct sb_str *json, struct sb_str *raw) {
 
 sb_err sb_v2_decode_table(struct call *c, struct sb_str json, struct sb_str raw) {
     struct v2_request q = {0};
-    struct tensors ts = {.text = json, .table = true};
-    SB_TRY(read_request(c, json, &q, &ts));
-    SB_TRY(share_raw(c, raw, &ts));
+    struct v2_tensors ts = {.text = json, .table = true};
+    SB_TRY(sb_v2_request_read(c, json, &q, &ts));
+    SB_TRY(sb_v2_raw_share(c, raw, &ts));
     return fill_batch(c, &ts);
 }
 
 sb_err sb_v2_decode(struct call *c) {
     struct v2_request *q = c->form;
-    struct tensors ts = {0};
+    struct v2_tensors ts = {0};
     struct sb_str json, raw;
     SB_TRY(split(c, &json, &raw));
     ts.text = json;
-    sb_err err = read_request(c, json, q, &ts);
+    sb_err err = sb_v2_request_read(c, json, q, &ts);
     if (sb_request_id_ok(q->id)) c->event.request_id = q->id;
     SB_TRY(err);
-    SB_TRY(share_raw(c, raw, &ts));
+    SB_TRY(sb_v2_raw_share(c, raw, &ts));
     return fill_batch(c, &ts);
 }

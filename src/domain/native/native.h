@@ -1,4 +1,4 @@
-/* Models that sibyl computes itself: tree ensembles of scikit-learn and XGBoost.
+/* Models that sibyl computes itself: trees, linear models and pipelines (docs/NATIVE-MODELS.md).
  *
  * A converter reads the model's own files (it can execute nothing) and writes a model image; the
  * image is mapped by whoever serves it. What is not native is said so in a sentence, and a Python

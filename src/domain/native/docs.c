@@ -92,9 +92,8 @@ void sb_native_docs(struct sb_buf *out) {
     add_steps(out);
     sb_buf_addz(
         out,
-        "\n`set_output(transform=\"pandas\")` and pipelines that give a sparse matrix to XGBoost "
-        "or "
-        "LightGBM\ngo to a worker.\n\n"
+        "\n`set_output(transform=\"pandas\")`, `transformer_weights`, pipelines that give a sparse "
+        "matrix to XGBoost or\nLightGBM, and linear models trained in float32 go to a worker.\n\n"
         "## What \"the same answer\" means\n\n"
         "- **Trees**: every bit, for every kind of row: the sums have the library's type and "
         "order. "

@@ -111,12 +111,15 @@ static enum sb_forest_kernel first_that_fits(const struct sb_forest *f, enum sb_
     return *list;
 }
 
+/* Without vector instructions, bits is slower than a walk for large trees. */
 static void by_rule(const struct sb_forest *f, struct sb_forest_choice *c) {
     static const enum sb_forest_kernel few[] = {SB_FOREST_LANES, SB_FOREST_CODED, SB_FOREST_PLAIN},
                                        many[] = {SB_FOREST_BITS, SB_FOREST_CODED, SB_FOREST_PLAIN};
     *c = (struct sb_forest_choice){.cpu = sb_forest_cpu_here()};
-    for (unsigned i = 0; i < SB_FOREST_CLASSES; i++)
-        c->kernel[i] = first_that_fits(f, c->cpu, class_rows[i] < 64 ? few : many);
+    for (unsigned i = 0; i < SB_FOREST_CLASSES; i++) {
+        bool bits = class_rows[i] >= 64 && c->cpu != SB_FOREST_PORTABLE;
+        c->kernel[i] = first_that_fits(f, c->cpu, bits ? many : few);
+    }
 }
 
 /* ---- layouts of a choice ---- */

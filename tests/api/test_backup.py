@@ -14,7 +14,7 @@ import time
 import pytest
 
 from instance import SLOW
-from sibyl import SIBYL, Sibyl, request, wait_for
+from sibyl import SIBYL, Sibyl, request
 
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 

@@ -46,7 +46,7 @@ def end(server, folder, name, upload, tags):
 def test_an_upload_survives_kill_9(tmp_path):
     body = [b"a" * 3000, b"b" * 3000, b"c" * 100]
     with Ours(tmp_path) as s:
-        upload, urls = begin(s, "kept", "/home/ann/big.bin", 3)
+        upload, urls = begin(s, "kept", "/data/ann/big.bin", 3)
         first = s.call("PUT", urls[0], raw=body[0])
         assert first.status == 200
         os.killpg(s.process.pid, signal.SIGKILL)

@@ -547,9 +547,9 @@ FAMILIES = [make_gradient_boosting, make_histogram, make_forests, make_lightgbm,
 
 
 def main():
+    """Made beside the folder and renamed whole: of several at once the first one stays."""
     target, count = sys.argv[1], int(sys.argv[2])
-    work = target + ".making"
-    shutil.rmtree(work, ignore_errors=True)
+    work = f"{target}.{os.getpid()}"
     os.makedirs(work)
     m = Maker(work)
     for family in FAMILIES:
@@ -557,8 +557,10 @@ def main():
     make_random(m, count)
     with open(os.path.join(work, "list.json"), "w") as f:
         json.dump(m.names, f)
-    shutil.rmtree(target, ignore_errors=True)
-    os.rename(work, target)
+    if not os.path.exists(os.path.join(target, "list.json")):
+        os.rename(work, target)
+    else:
+        shutil.rmtree(work)
 
 
 if __name__ == "__main__":

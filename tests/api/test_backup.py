@@ -132,13 +132,15 @@ def test_every_version_that_the_backup_knows_has_its_artifacts(tmp_path, model_f
     (tmp_path / "a").mkdir()
     stop = threading.Event()
     with Sibyl("--worker-processes=0", folder=tmp_path / "a") as s:
+        s.register("iris", model_folder / "forest")
+
         def register():
-            while not stop.is_set():
+            while not stop.wait(0.05):
                 s.register("iris", model_folder / "forest", wait=0)
+
         thread = threading.Thread(target=register)
         thread.start()
         try:
-            s.wait_live("iris", 1)
             for i in range(2):
                 backup(s.data, tmp_path / f"backup-{i}")
         finally:

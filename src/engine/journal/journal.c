@@ -114,7 +114,9 @@ static void checkpoint(struct sb_journal *j, bool clean) {
 static sb_err write_batch(struct sb_journal *j, const char *p, const struct sb_batch *b,
                           int64_t *sync_ns, struct sb_errctx *ctx) {
     int64_t size = SB_BATCH_HEADER + (int64_t)b->records_n;
-    if (j->pos + size > j->active_size) SB_TRY(roll(j, size, ctx));
+    /* an empty segment takes a batch of any size: the file grows. Another one could not be entered:
+     * it would begin with the same offset */
+    if (j->pos > 0 && j->pos + size > j->active_size) SB_TRY(roll(j, size, ctx));
     SB_TRY(clean_dirt(j, ctx));
     j->dirty_end = j->pos + size;
     SB_TRY(sb_file_pwrite(&j->active, p, (size_t)size, j->pos, ctx));
@@ -304,6 +306,7 @@ sb_err sb_journal_open(struct sb_journal **out, const char *dir, const struct sb
     struct sb_journal *j = sb_calloc(1, sizeof *j);
     j->o = o ? *o : (struct sb_journal_opts){0};
     if (!j->o.segment_bytes) j->o.segment_bytes = SB_JOURNAL_SEGMENT_BYTES;
+    j->o.segment_bytes = (uint32_t)SB_SEGMENT_ROUND(j->o.segment_bytes);
     if (!j->o.clock) j->o.clock = &sb_clock_real;
     j->dir = sb_strdup(dir);
     j->active = j->checkpoint.file = j->lock.file = SB_FILE_NONE;

@@ -221,6 +221,30 @@ static void headers_of_records_come_back_also_from_packed_segments(void **state)
     sb_journal_group_fini(&g);
 }
 
+/* The journal entered a second segment of the same offset, and the first group was lost; and a
+ * segment whose size was not one of whole blocks could not be made. */
+static void a_group_may_be_larger_than_an_empty_segment(void **state) {
+    (void)state;
+    const struct sb_journal_opts o = {.segment_bytes = 8001, .seal_compress = true};
+    for (int restart = 0; restart < 3; restart++) {
+        struct sb_journal *j = open_journal(&o);
+        int64_t from = restart * 400;
+        assert_int_equal(append(j, from, from + 200, NULL), SB_OK); /* one group of some 50 KB */
+        assert_int_equal(append(j, from + 200, from + 201, NULL), SB_OK);
+        assert_int_equal(append(j, from + 201, from + 400, NULL), SB_OK);
+        sb_journal_close(j);
+        struct sb_journal_reader *r = open_reader();
+        struct sb_journal_record rec;
+        for (int64_t i = 0; i < from + 400; i++) {
+            sb_err err = sb_journal_next(r, &rec);
+            if (err) fail_msg("start %d, record %d: %s", restart, (int)i, sb_err_name(err));
+            assert_record(&rec, i, i);
+        }
+        assert_int_equal(sb_journal_next(r, &rec), SB_E_END);
+        sb_journal_reader_close(r);
+    }
+}
+
 static void a_value_or_group_over_the_limit_is_refused(void **state) {
     (void)state;
     static char text[(1 << 20) + 1];
@@ -767,6 +791,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(values_of_every_width_come_back, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(headers_of_records_come_back_also_from_packed_segments,
                                         make_dir, drop_dir),
+        cmocka_unit_test_setup_teardown(a_group_may_be_larger_than_an_empty_segment, make_dir,
+                                        drop_dir),
         cmocka_unit_test_setup_teardown(a_value_or_group_over_the_limit_is_refused, make_dir,
                                         drop_dir),
         cmocka_unit_test_setup_teardown(groups_of_many_loops_become_one_batch, make_dir, drop_dir),

@@ -65,7 +65,7 @@ sb_err sb_keeper_take(struct sb_journal *j, int64_t need, struct sb_file *f, int
         if (k->spare_state != SB_SPARE_WANTED) {
             asked = true;
             k->spare_state = SB_SPARE_WANTED;
-            k->spare_want = need > j->o.segment_bytes ? need : j->o.segment_bytes;
+            k->spare_want = need > j->o.segment_bytes ? SB_SEGMENT_ROUND(need) : j->o.segment_bytes;
             sb_cond_signal(&k->wake);
         }
         sb_cond_wait(&k->answer, &k->m);

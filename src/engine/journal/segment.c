@@ -181,7 +181,7 @@ sb_err sb_segment_list(const char *dir, int64_t **bases, size_t *n, struct sb_er
 /* ---- making one ---- */
 
 static sb_err write_zeros(const char *path, int64_t size, struct sb_errctx *ctx) {
-    enum { BLOCK = 256 << 10, ALIGN = 4096 };
+    enum { BLOCK = 256 << 10, ALIGN = SB_SEGMENT_BLOCK };
     struct sb_file f;
     sb_err err = sb_file_open(&f, path, SB_OPEN_WRITE | SB_OPEN_DIRECT, NULL);
     if (err == SB_E_UNSUPPORTED) err = sb_file_open(&f, path, SB_OPEN_WRITE, ctx);

@@ -65,9 +65,14 @@ bool sb_segment_name_parse(const char *name, const char *ext, int64_t *base);
 SB_MUST_CHECK sb_err sb_segment_list(const char *dir, int64_t **bases, size_t *n,
                                      struct sb_errctx *ctx);
 
-/* A new file of zeros: allocated, written (past the page cache where the disk can, unwritten
- * extents would make every sync write the file system's own journal too) and synced; its name is
- * not. */
+/* Sizes of new segments are whole blocks of any disk: their zeros are written with O_DIRECT. */
+enum { SB_SEGMENT_BLOCK = 4096 };
+#define SB_SEGMENT_ROUND(n)                                                                        \
+    (((int64_t)(n) + SB_SEGMENT_BLOCK - 1) / SB_SEGMENT_BLOCK * SB_SEGMENT_BLOCK)
+
+/* A new file of zeros, of a rounded size: allocated, written (past the page cache where the disk
+ * can, unwritten extents would make every sync write the file system's own journal too) and synced;
+ * its name is not. */
 SB_MUST_CHECK sb_err sb_segment_create(struct sb_file *out, const char *path, int64_t size,
                                        struct sb_errctx *ctx);
 

@@ -20,7 +20,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "engine/forest/image.h"
+#include "engine/image/image.h"
 
 enum {
     SB_COLUMNPROG_COLUMNS_MAX = 1 << 20, /* sources, registers, cells */

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "engine/forest/image.h"
+#include "engine/image/image.h"
 
 enum {
     SB_FOREST_DEPTH_MAX = 10000,

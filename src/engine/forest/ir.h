@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "engine/forest/forest.h"
-#include "engine/forest/image.h"
+#include "engine/image/image.h"
 
 /* How an inner node decides. */
 enum sb_forest_test {

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "engine/forest/image.h"
+#include "engine/image/image.h"
 
 enum {
     SB_LINEAR_FEATURES_MAX = 1 << 20,

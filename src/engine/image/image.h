@@ -1,8 +1,8 @@
 /* The model image: one checksummed file without pointers, written once by a converter and mapped
  * read-only by whoever serves it. This is the container; what its sections mean is their owners'
  * (forest.h, domain/native). Layout: docs/formats/model-image.md. */
-#ifndef SB_ENGINE_FOREST_IMAGE_H
-#define SB_ENGINE_FOREST_IMAGE_H
+#ifndef SB_ENGINE_IMAGE_IMAGE_H
+#define SB_ENGINE_IMAGE_IMAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "engine/forest/image.h"
+#include "engine/image/image.h"
 
 #include <xxhash.h>
 

@@ -25,6 +25,10 @@ int64_t sb_cpu_ns(void) {
     return now(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+int64_t sb_thread_cpu_ns(void) {
+    return now(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void sb_sleep_ns(int64_t ns) {
     struct timespec t = {ns / SB_SEC, ns % SB_SEC};
     while (nanosleep(&t, &t) != 0 && errno == EINTR) continue;

@@ -14,8 +14,11 @@ int64_t sb_mono_ns(void);
 /* Wall clock since 1970: for what people and files see. May jump. */
 int64_t sb_wall_ns(void);
 int64_t sb_wall_ms(void);
-/* CPU time of the whole process, user + system. */
+/* CPU time of the whole process, user + system. In steps of the kernel's tick (some ms) while the
+ * process has a CPU limit. */
 int64_t sb_cpu_ns(void);
+/* CPU time of this thread: always fine. */
+int64_t sb_thread_cpu_ns(void);
 
 void sb_sleep_ns(int64_t ns);
 

@@ -61,15 +61,15 @@ static void *make_rows(const struct sb_forest *f) {
     return rows;
 }
 
-/* Nanoseconds of `calls` calls with n rows each; by the CPU's time, since other programs may want
- * the core meanwhile. */
+/* Nanoseconds of `calls` calls with n rows each; by the thread's CPU time (the process's moves in
+ * ticks under the converter's limits), since other programs may want the core meanwhile. */
 static int64_t time_calls(const struct sb_forest *f, enum sb_forest_kernel k,
                           enum sb_forest_cpu cpu, const char *rows, size_t n, size_t calls,
                           double *out) {
-    const int64_t start = sb_cpu_ns();
+    const int64_t start = sb_thread_cpu_ns();
     for (size_t i = 0; i < calls; i++)
         kernel_sum(f, k, cpu, rows + i * n % ROWS * kernel_row_bytes(f), n, false, out);
-    return sb_cpu_ns() - start;
+    return sb_thread_cpu_ns() - start;
 }
 
 /* Nanoseconds per row: the best of some passes, which are as many and as long as the first, single

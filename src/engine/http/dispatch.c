@@ -3,6 +3,19 @@
 #include "codec/url.h"
 #include "engine/http/http_int.h"
 
+/* Whether this iteration has taken a tenth of the target. */
+static bool used_up(const struct http_shard *s) {
+    return sb_mono_ns() - sb_loop_now(s->loop) >= s->server->o.queue_target_ns / 10;
+}
+
+/* A first iteration that takes twice the target is sign enough: looked at every so many requests.
+ */
+static bool very_long(struct http_shard *s) {
+    enum { EVERY = 32 };
+    if (++s->heads % EVERY) return false;
+    return sb_mono_ns() - sb_loop_now(s->loop) >= 2 * s->server->o.queue_target_ns;
+}
+
 /* Admission by queue time. Iterations over the target for 100 ms mean that work comes faster than
  * it goes (the idea of CoDel: a standing queue is the sign, not a burst). From then on an iteration
  * takes in what it can do within a tenth of the target and refuses the rest, so that what is taken
@@ -15,10 +28,31 @@ bool http_admit(struct http_shard *s) {
     if (!lags) s->over_since = 0;
     if (lags && !s->over_since) s->over_since = now;
     bool shedding = s->shed_at && now - s->shed_at < SB_SEC;
-    if (!shedding && (!lags || now - s->over_since < 100 * SB_MS)) return true;
-    if (shedding && sb_mono_ns() - now < target / 10) return true;
+    bool standing = lags && now - s->over_since >= 100 * SB_MS;
+    if (shedding ? !used_up(s) : !standing && !very_long(s)) return true;
     s->shed_at = now;
     return false;
+}
+
+/* Many heads are admitted in the time of one prediction when their bodies come later: what is whole
+ * only after the iteration's time was used up is refused then. */
+bool http_overdue(struct http_request *r) {
+    struct http_shard *s = r->conn->shard;
+    if (!(r->pub.route->flags & SB_HTTP_ADMIT) || !s->shed_at) return false;
+    if (sb_loop_now(s->loop) - s->shed_at >= SB_SEC || !used_up(s)) return false;
+    s->shed_at = sb_loop_now(s->loop);
+    return true;
+}
+
+static void count_busy(struct http_request *r) {
+    struct sb_http_server *server = r->conn->shard->server;
+    HTTP_COUNT(r->conn->shard->n.refused_busy, 1);
+    if (server->o.on_refused) server->o.on_refused(server->o.app, &r->pub, 503);
+}
+
+void http_refuse_busy(struct http_request *r) {
+    count_busy(r);
+    http_reply_error(r, 503, "too busy, try again", 0);
 }
 
 struct refusal {
@@ -84,11 +118,7 @@ static struct refusal check(struct http_request *r, const struct sb_http_head *h
 
 static void refuse(struct http_request *r, const struct sb_http_head *h, struct refusal no) {
     struct http_conn *c = r->conn;
-    struct sb_http_server *server = c->shard->server;
-    if (no.status == 503) {
-        HTTP_COUNT(c->shard->n.refused_busy, 1);
-        if (server->o.on_refused) server->o.on_refused(server->o.app, &r->pub, 503);
-    }
+    if (no.status == 503) count_busy(r);
     if (c->body) {
         r->wants_100 = h->expect.p != NULL;
         http_body_unwanted(c);

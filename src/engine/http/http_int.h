@@ -133,6 +133,7 @@ struct http_shard {
     unsigned llhttp_flags;
     struct http_counters n;
     int64_t over_since, shed_at; /* admission */
+    uint32_t heads;              /* that asked for it */
     int64_t date_s;
     size_t date_n;
     char date[48]; /* the whole header line */
@@ -200,6 +201,9 @@ void http_body_unwanted(struct http_conn *c);
 /* Policy and routing of a parsed head; `more` = body bytes are at hand already. */
 void http_dispatch(struct http_request *r, const struct sb_http_head *h, bool more);
 bool http_admit(struct http_shard *s);
+/* Under overload: a request that was admitted but is whole too late, and the refusal of it. */
+bool http_overdue(struct http_request *r);
+void http_refuse_busy(struct http_request *r);
 
 /* guard.c */
 bool http_guard_host(struct http_conn *c, struct sb_str host);

@@ -13,7 +13,7 @@ import tempfile
 from harness import LOAD_CORE, ROOT, SERVER_CORE, Sibyl, cpu_seconds, pin, say
 
 TOOL = ROOT / "build/release/tests/open_loop"
-ROWS_EACH, CONNECTIONS, PEAK_CONNECTIONS = 200, 1000, 32
+ROWS_EACH, CONNECTIONS, PEAK_CONNECTIONS = 150, 1000, 32
 PATH = "/models/iris/predict"
 
 

@@ -2,8 +2,8 @@
 
 The peak S is found first, in a closed loop; then requests come at random times at a multiple of S, whatever
 the server does, and latencies count from when a request was due. Predictions of batches, so that one costs
-much more than the refusal of one: refusing single rows over HTTP costs a third of answering them, and no
-server can refuse four times its peak at that price and go on answering.
+much more than the refusal of one: most of what a single row costs is its way through TCP and HTTP, which a
+refusal takes too, and no server can refuse four times its peak at that price and go on answering.
 """
 import json
 import pathlib

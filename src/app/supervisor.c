@@ -163,6 +163,9 @@ static void on_child_exit(struct sb_proc *p, void *arg, int64_t status, int sign
     struct child *c = arg;
     struct supervisor *s = c->sup;
     SB_UNUSED(p);
+    /* Asked to stop before it listens for that, a child dies of the signal, with nothing to lose.
+     */
+    if (s->stopping && c->state == STARTING && signal == SIGTERM) signal = 0;
     c->proc = NULL;
     c->state = IDLE;
     sb_timer_stop(&c->timer);

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from instance import ROLES, SLOW, Instance, run, until
-from sibyl import ROOT, free_port
+from sibyl import ROOT, children, free_port
 
 
 
@@ -73,11 +73,11 @@ def test_start_to_ready_is_quick(sibyl):
 
 
 def test_port_offset_moves_every_port(make_instance):
-    base = {k: free_port() for k in ROLES}
-    shifted = make_instance("--port-offset=7", ports=base)
-    for role, port in base.items():
-        assert f"http://127.0.0.1:{port + 7}" in shifted.stdout()
-        socket.create_connection(("127.0.0.1", port + 7), timeout=5).close()
+    ports = [free_port() for _ in ROLES]
+    shifted = make_instance("--port-offset=7", ports={role: port - 7 for role, port in zip(ROLES, ports)})
+    for port in ports:
+        assert f"http://127.0.0.1:{port}" in shifted.stdout()
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
 def test_port_0_takes_a_free_one_and_says_which(make_instance):
@@ -105,10 +105,8 @@ def test_second_start_on_a_data_folder_names_the_holder_at_once(sibyl):
 
 
 def test_port_in_use_says_which_who_and_what_to_type(make_instance):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        s.listen()
-        port = s.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         one = make_instance(start=False, ports={"serving": free_port(), "registry": port,
                                                 "dashboard": free_port()}).start(ready=False)
         assert one.process.wait(10 * SLOW) == 3
@@ -193,6 +191,16 @@ def test_stops_cleanly_and_can_start_again(make_instance, sig):
     assert not any(alive(p) for p in pids)
     one.start()
     assert one.stop() == 0
+
+
+@pytest.mark.san
+def test_stopped_at_any_moment_of_its_start_it_ends_well(make_instance):
+    """A child that was asked to stop before it listened for that made the whole end with 1."""
+    for i in range(12):
+        one = make_instance(start=False).start(ready=False)
+        until(lambda: children(one.process.pid), what="a child")
+        time.sleep(0.005 * i * SLOW)
+        assert one.stop() == 0, one.log()
 
 
 def test_ctrl_c_in_a_terminal_reaches_all_and_is_clean(make_instance):

@@ -1,6 +1,7 @@
 """The program under test, from outside: `sibyl up` in a folder of its own on free ports, and an HTTP client."""
 import contextlib
 import fcntl
+import functools
 import http.client
 import itertools
 import json
@@ -21,46 +22,45 @@ PYTHON = os.environ.get("SIBYL_TEST_PY", str(CACHE / "v3172/bin/python"))
 PORTS = {"dashboard": 3000, "registry": 5000, "serving": 8000}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+class Ports:
+    """Ports of this process. Test processes run side by side, and a port that one found free may be taken by another
+    before it listens, so each holds the lock of a range of its own. All are below those that the system gives to
+    outgoing connections, which may take one in that moment too. None is given again while connections to it linger."""
 
-
-class Offsets:
-    """Port offsets of this process. Test processes run side by side, and a port that one found free may be taken by
-    another before it listens, so each holds the lock of a range of its own; ranges lie so that no port of one is a
-    port of another. A port is not used again while connections to it linger."""
-
-    SLOTS, EACH = 20, 90
+    SLOTS, SINGLE, OFFSETS = 20, 500, 50  # the offsets of all slots span less than the distance of any two of PORTS
 
     def __init__(self):
-        for self.slot in itertools.cycle(range(self.SLOTS)):
-            self.lock = open(pathlib.Path(tempfile.gettempdir()) / f"sibyl-test-ports-{self.slot}", "w")
+        for slot in itertools.cycle(range(self.SLOTS)):
+            self.lock = open(pathlib.Path(tempfile.gettempdir()) / f"sibyl-test-ports-{slot}", "w")
             with contextlib.suppress(OSError):
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             self.lock.close()
-        self.turn = itertools.cycle(range(self.EACH))
+        self.single = itertools.cycle(range(10000 + slot * self.SINGLE, 10000 + (slot + 1) * self.SINGLE))
+        self.offset = itertools.cycle(range(20000 + slot * self.OFFSETS, 20000 + (slot + 1) * self.OFFSETS))
 
-    def next(self):
-        for _ in range(self.EACH):
-            offset = 20000 + self.slot * self.EACH + next(self.turn)
+    @staticmethod
+    def first_free(candidates, ports):
+        for candidate in itertools.islice(candidates, 1000):
             with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-                for port in PORTS.values():
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-                return offset
+                for port in ports(candidate):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                return candidate
         raise RuntimeError("no free ports")
 
 
-offsets = None
+@functools.cache
+def own_ports():
+    return Ports()
+
+
+def free_port():
+    return Ports.first_free(own_ports().single, lambda port: [port])
 
 
 def free_offset():
     """A port offset at which all of sibyl's ports are free."""
-    global offsets
-    offsets = offsets or Offsets()
-    return offsets.next()
+    return Ports.first_free(own_ports().offset, lambda offset: [port + offset for port in PORTS.values()])
 
 
 def wait_for(what, seconds, probe):

@@ -12,15 +12,15 @@ class Replay:
     differ from those of another on the same database."""
 
     def __init__(self, server, tag):
-        self.server, self.tag, self.answers, self.wrote = server, tag, [], 0
+        self.server, self.tag, self.answers, self.answered = server, tag, [], 0
 
     def call(self, method, path, body=None, query=None, label=None, **kw):
         full = path if path.startswith("/") else API + path
         # moments are counted in ms: two objects of one would come in any order
-        while method != "GET" and time.time_ns() // 1_000_000 == self.wrote:
+        while method != "GET" and time.time_ns() // 1_000_000 == self.answered:
             pass
-        self.wrote = time.time_ns() // 1_000_000
         r = self.server.call(method, full, body, query, **kw)
+        self.answered = time.time_ns() // 1_000_000
         try:
             answer = r.json()
         except ValueError:

@@ -20,12 +20,14 @@ const char *sb_logged_model_status_name(enum sb_logged_model_status s) {
 
 bool sb_logged_model_status_parse(struct sb_str name, enum sb_logged_model_status *out) {
     /* "READY" is how filters and Python code write it. */
-    static const size_t prefix = sizeof "LOGGED_MODEL_" - 1;
-    for (int i = SB_LOGGED_MODEL_PENDING; i <= SB_LOGGED_MODEL_UPLOAD_FAILED; i++)
-        if (sb_str_is(name, status_names[i]) || sb_str_is(name, status_names[i] + prefix)) {
-            *out = (enum sb_logged_model_status)i;
-            return true;
-        }
+    static const struct sb_str prefix = SB_STR("LOGGED_MODEL_");
+    for (int i = SB_LOGGED_MODEL_PENDING; i <= SB_LOGGED_MODEL_UPLOAD_FAILED; i++) {
+        struct sb_str full = sb_str_of(status_names[i]);
+        if (!sb_str_eq(name, full) && !sb_str_eq(name, sb_str_sub(full, prefix.n, full.n)))
+            continue;
+        *out = (enum sb_logged_model_status)i;
+        return true;
+    }
     return false;
 }
 

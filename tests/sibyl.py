@@ -27,7 +27,7 @@ class Ports:
     before it listens, so each holds the lock of a range of its own. All are below those that the system gives to
     outgoing connections, which may take one in that moment too. None is given again while connections to it linger."""
 
-    SLOTS, SINGLE, OFFSETS = 20, 500, 50  # the offsets of all slots span less than the distance of any two of PORTS
+    SLOTS, SINGLE, OFFSETS = 20, 230, 59  # 20 * 59 offsets in a row are less than the distance of any two of PORTS
 
     def __init__(self):
         for slot in itertools.cycle(range(self.SLOTS)):
@@ -36,8 +36,9 @@ class Ports:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             self.lock.close()
-        self.single = itertools.cycle(range(10000 + slot * self.SINGLE, 10000 + (slot + 1) * self.SINGLE))
-        self.offset = itertools.cycle(range(20000 + slot * self.OFFSETS, 20000 + (slot + 1) * self.OFFSETS))
+            time.sleep(0.01)
+        self.single = itertools.cycle(range(18400 + slot * self.SINGLE, 18400 + (slot + 1) * self.SINGLE))
+        self.offset = itertools.cycle([first + slot * self.OFFSETS + i for first in (8000, 20000) for i in range(self.OFFSETS)])
 
     @staticmethod
     def first_free(candidates, ports):

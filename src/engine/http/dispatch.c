@@ -77,7 +77,9 @@ static struct refusal find_route(struct http_request *r) {
     if (!sb_http_router_find(r->conn->shard->server->router, pub->method, pub->path, &m))
         return (struct refusal){404, "no such path", 0};
     if (!m.route) return (struct refusal){405, "method not allowed", m.allowed};
+    const struct sb_http_opts *o = &r->conn->shard->server->o;
     pub->route = m.route;
+    if (o->apps && o->apps[m.table]) pub->app = o->apps[m.table];
     pub->nparams = m.nparams;
     for (size_t i = 0; i < m.nparams; i++)
         if (sb_url_decode(&pub->params[i], m.params[i], false, pub->arena, NULL) != SB_OK)

@@ -86,7 +86,7 @@ struct sb_http_req {
     const struct sb_http_route *route;
     struct sb_arena *arena; /* this request's memory, freed after the reply */
     struct sb_loop *loop;
-    void *app;          /* from the server's options */
+    void *app;          /* from the server's options: app, or its table's */
     struct sb_str peer; /* "127.0.0.1:53412" */
 
     /* the handler's own */
@@ -141,6 +141,8 @@ struct sb_http_opts {
                                                   with a row whose pattern is NULL */
     const char *const *hosts; /* more names accepted in Host/Origin; NULL-terminated or NULL */
     void *app;
+    void *const *apps;  /* what handlers of table i get instead of app (NULL entry: app); borrowed
+                           as long as the server lives. NULL = app for all */
     size_t body_max;    /* 0 = SB_LIMIT_HTTP_BODY */
     int64_t timeout_ns; /* from a request being whole to its answer; 0 = 60 s. Then the client
                            gets 504, and what the handler answers later is dropped */

@@ -19,6 +19,7 @@ struct node {
     struct node *verbs; /* {param} with a text behind it, which is their name */
     struct node *next;  /* of verbs */
     const struct sb_http_route *routes[SB_HTTP_METHOD_COUNT];
+    size_t table[SB_HTTP_METHOD_COUNT]; /* of each */
     unsigned allowed;
 };
 
@@ -75,7 +76,7 @@ static struct node *add_verb(struct node *n, struct sb_str verb) {
     return n->verbs = v;
 }
 
-static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *route,
+static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *route, size_t table,
                         struct sb_errctx *ctx) {
     struct sb_str rest = sb_str_of(route->pattern), part;
     struct node *n = &r->root;
@@ -107,6 +108,7 @@ static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *ro
     if (n->routes[route->method])
         return sb_fail(ctx, SB_E_BUG, "two routes for %s", route->pattern);
     n->routes[route->method] = route;
+    n->table[route->method] = table;
     n->allowed |= 1u << route->method;
     if (route->method == SB_HTTP_GET) n->allowed |= 1u << SB_HTTP_HEAD;
     return SB_OK;
@@ -133,9 +135,9 @@ static void node_fini(struct node *n) {
 sb_err sb_http_router_new(struct sb_http_router **out, const struct sb_http_route *const *tables,
                           struct sb_errctx *ctx) {
     struct sb_http_router *r = sb_calloc(1, sizeof *r);
-    for (; *tables; tables++)
-        for (const struct sb_http_route *route = *tables; route->pattern; route++) {
-            sb_err err = add_route(r, route, ctx);
+    for (size_t i = 0; tables[i]; i++)
+        for (const struct sb_http_route *route = tables[i]; route->pattern; route++) {
+            sb_err err = add_route(r, route, i, ctx);
             if (err) {
                 sb_http_router_free(r);
                 return err;
@@ -187,7 +189,8 @@ bool sb_http_router_find(const struct sb_http_router *r, enum sb_http_method met
     const struct node *n = walk(&r->root, sb_str_sub(path, 1, path.n), out);
     if (!n) return false;
     out->allowed = n->allowed;
+    if (method == SB_HTTP_HEAD && !n->routes[method]) method = SB_HTTP_GET;
     out->route = n->routes[method];
-    if (!out->route && method == SB_HTTP_HEAD) out->route = n->routes[SB_HTTP_GET];
+    out->table = n->table[method];
     return true;
 }

@@ -17,6 +17,7 @@ void sb_http_router_free(struct sb_http_router *r);
 
 struct sb_http_match {
     const struct sb_http_route *route; /* NULL when the method has none */
+    size_t table;                      /* in which of the tables it stands */
     unsigned allowed;                  /* bit per method that the path has */
     size_t nparams;
     struct sb_str params[SB_LIMIT_HTTP_PARAMS]; /* still percent-encoded */

@@ -129,11 +129,35 @@ static void bad_tables_are_a_bug_by_name(void **state) {
     }
 }
 
+static void a_route_knows_its_table(void **state) {
+    (void)state;
+    static const struct sb_http_route first[] = {ROUTE(GET, "/a", ""), ROUTE(POST, "/b", ""), END},
+                                      second[] = {ROUTE(GET, "/b", ""), END};
+    const struct sb_http_route *const tables[] = {first, second, NULL};
+    static const struct {
+        enum sb_http_method method;
+        const char *path;
+        size_t table;
+    } rows[] = {{SB_HTTP_GET, "/a", 0},
+                {SB_HTTP_POST, "/b", 0},
+                {SB_HTTP_GET, "/b", 1},
+                {SB_HTTP_HEAD, "/b", 1}};
+    struct sb_http_router *r;
+    assert_int_equal(sb_http_router_new(&r, tables, NULL), SB_OK);
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        struct sb_http_match m;
+        assert_true(sb_http_router_find(r, rows[i].method, sb_str_of(rows[i].path), &m));
+        assert_int_equal(m.table, rows[i].table);
+    }
+    sb_http_router_free(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_take_their_routes),
         cmocka_unit_test(allowed_methods_are_those_of_the_path),
         cmocka_unit_test(bad_tables_are_a_bug_by_name),
+        cmocka_unit_test(a_route_knows_its_table),
     };
     return cmocka_run_group_tests_name("http_router", tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@ struct frame {
     struct sb_json **tail;
     struct sb_str anchor; /* of this container, known from its end on */
     struct sb_str key;    /* read, waiting for its value */
+    size_t key_line;
     bool has_key;
 };
 
@@ -210,7 +211,7 @@ static sb_err new_node(struct loader *l, struct sb_json **out) {
         return fail(l, SB_E_LIMIT, "more than %d values", SB_YAML_NODES);
     *out = sb_arena_try(l->arena, sizeof **out);
     if (!*out) return no_memory(l);
-    **out = (struct sb_json){.pos = l->at.index};
+    **out = (struct sb_json){.pos = l->at.line + 1};
     return SB_OK;
 }
 
@@ -222,6 +223,7 @@ static void attach(struct loader *l, struct sb_json *v) {
     }
     struct frame *f = &l->stack[l->depth - 1];
     v->key = f->key;
+    v->key_pos = f->key_line;
     f->key = (struct sb_str){0};
     f->has_key = false;
     *f->tail = v;
@@ -341,6 +343,7 @@ static sb_err on_scalar(struct loader *l, const yaml_event_t *e) {
         return fail(l, SB_E_UNSUPPORTED, "merge keys (<<) are not supported");
     struct frame *f = &l->stack[l->depth - 1];
     f->key = sb_arena_dup(l->arena, text);
+    f->key_line = l->at.line + 1;
     f->has_key = true;
     return f->key.p ? SB_OK : no_memory(l);
 }

@@ -5,6 +5,7 @@
  * too), integers (decimal, 0x, 0b, 0o, leading 0 = octal, underscores), floats (with a point, so
  * 1e3 is a string; .inf, .nan). Quoted ones, timestamps and base 60 are strings. A number has its
  * text in .s only when that is a JSON number; .inf and .nan are numbers whose .d is not finite.
+ * A value's pos and key_pos are lines (from 1) of the document.
  * Refused: tags but the core ones, duplicate keys, merge keys, keys that are not scalars (a scalar
  * key is its own text), more than one document. */
 #ifndef SB_CODEC_YAML_H

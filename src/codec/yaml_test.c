@@ -129,6 +129,22 @@ static void not_finite_numbers_keep_their_value(void **state) {
     sb_arena_fini(&a);
 }
 
+static void values_know_their_line_and_that_of_their_key(void **state) {
+    (void)state;
+    struct sb_arena a;
+    struct sb_json *v;
+    sb_arena_init(&a, 1 << 20);
+    assert_int_equal(sb_yaml_parse(&v, SB_STR("a: 1\nx:\n  b: 2\nc: [x,\n  y]\n"), &a, NULL),
+                     SB_OK);
+    const struct sb_json *b = v->child->next, *c = b->next;
+    assert_int_equal(v->child->pos, 1);
+    assert_int_equal(b->key_pos, 2);
+    assert_int_equal(b->pos, 3);
+    assert_int_equal(b->child->key_pos, 3);
+    assert_int_equal(c->child->next->pos, 5);
+    sb_arena_fini(&a);
+}
+
 static void limits_hold_at_the_limit_and_one_more(void **state) {
     (void)state;
     struct sb_buf in, out;
@@ -193,6 +209,7 @@ int main(void) {
         cmocka_unit_test(reads_as_pyyaml_does),
         cmocka_unit_test(refuses_with_line_and_column),
         cmocka_unit_test(not_finite_numbers_keep_their_value),
+        cmocka_unit_test(values_know_their_line_and_that_of_their_key),
         cmocka_unit_test(limits_hold_at_the_limit_and_one_more),
         cmocka_unit_test(a_billion_laughs_are_cut_short),
     };

@@ -110,8 +110,6 @@ void sb_config_fix_ports(struct sb_config *c);
 /* The setting of a key ("serving.timeout") or of a flag's name ("serving-timeout"); or NULL. */
 const struct sb_setting *sb_setting_of_key(struct sb_str key);
 const struct sb_setting *sb_setting_of_flag(struct sb_str flag);
-/* The nearest of some names (NULL-terminated) to a misspelt word, or NULL when none is near. */
-const char *sb_nearest(struct sb_str word, const char *const *names);
 
 /* "serving-timeout" / "SIBYL_SERVING_TIMEOUT" */
 void sb_setting_flag(const struct sb_setting *s, char to[64]);

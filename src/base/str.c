@@ -91,3 +91,42 @@ bool sb_str_to_i64(struct sb_str s, int64_t *out) {
     *out = neg ? (int64_t)(0 - v) : (int64_t)v;
     return true;
 }
+
+/* ---- misspelt names ---- */
+
+enum { NAME_MAX_BYTES = 63 };
+
+/* Edit distance (insert, delete, replace, swap of neighbours) of two short names. */
+static size_t distance(struct sb_str a, struct sb_str b) {
+    size_t row[3][NAME_MAX_BYTES + 1];
+    for (size_t k = 0; k <= b.n; k++) row[0][k] = k;
+    for (size_t i = 1; i <= a.n; i++) {
+        size_t *now = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t k = 1; k <= b.n; k++) {
+            size_t best = up[k - 1] + (a.p[i - 1] != b.p[k - 1]);
+            if (up[k] + 1 < best) best = up[k] + 1;
+            if (now[k - 1] + 1 < best) best = now[k - 1] + 1;
+            if (i > 1 && k > 1 && a.p[i - 1] == b.p[k - 2] && a.p[i - 2] == b.p[k - 1] &&
+                up2[k - 2] + 1 < best)
+                best = up2[k - 2] + 1;
+            now[k] = best;
+        }
+    }
+    return row[a.n % 3][b.n];
+}
+
+const char *sb_nearest(struct sb_str word, const char *const *names) {
+    const char *best = NULL;
+    size_t best_distance = word.n / 3 + 2; /* farther than this is another word */
+    if (word.n > NAME_MAX_BYTES) return NULL;
+    for (; *names; names++) {
+        struct sb_str candidate = sb_str_of(*names);
+        if (candidate.n > NAME_MAX_BYTES) continue;
+        size_t d = distance(word, candidate);
+        if (d >= best_distance) continue;
+        best_distance = d;
+        best = *names;
+    }
+    return best;
+}

@@ -56,4 +56,7 @@ bool sb_str_split(struct sb_str *rest, char sep, struct sb_str *part);
 bool sb_str_to_i64(struct sb_str s, int64_t *out);
 bool sb_str_to_u64(struct sb_str s, uint64_t *out);
 
+/* The nearest of some names (NULL-terminated) to a misspelt word, or NULL when none is near. */
+const char *sb_nearest(struct sb_str word, const char *const *names);
+
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/mlflow/mlflow.h"
-#include "app/age.h"
+#include "codec/age.h"
 #include "app/client.h"
 #include "app/commands.h"
 #include "app/datadir.h"

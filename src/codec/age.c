@@ -1,4 +1,4 @@
-#include "app/age.h"
+#include "codec/age.h"
 
 #include "base/err.h"
 #include "codec/json.h"

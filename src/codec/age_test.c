@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "app/age.h"
+#include "codec/age.h"
 #include "base/err.h"
 
 static void ages(void **state) {

@@ -76,35 +76,47 @@ static struct node *add_verb(struct node *n, struct sb_str verb) {
     return n->verbs = v;
 }
 
-static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *route, size_t table,
-                        struct sb_errctx *ctx) {
-    struct sb_str rest = sb_str_of(route->pattern), part;
-    struct node *n = &r->root;
-    size_t params = 0, depth = 0;
-    bool ended = false; /* by a {rest*} */
-    if (rest.n == 0 || rest.p[0] != '/')
-        return sb_fail(ctx, SB_E_BUG, "route pattern %s does not start with /", route->pattern);
-    rest = sb_str_sub(rest, 1, rest.n);
+/* Where a route is being put. */
+struct place {
+    struct node *n;
+    size_t params, depth;
+    bool ended; /* by a {rest*} */
+};
+
+static sb_err descend(struct place *at, struct sb_str path) {
+    struct sb_str rest = sb_str_sub(path, 1, path.n), part;
     while (sb_str_split(&rest, '/', &part)) {
         bool param = part.n > 2 && part.p[0] == '{' && part.p[part.n - 1] == '}';
         bool star = param && part.p[part.n - 2] == '*';
         struct sb_str verb = param ? (struct sb_str){0} : verb_of(part);
-        params += param || verb.n;
-        if (ended || params > SB_LIMIT_HTTP_PARAMS || ++depth > DEPTH_MAX)
-            return sb_fail(ctx, SB_E_BUG, "bad route pattern %s", route->pattern);
+        struct node *n = at->n;
+        at->params += param || verb.n;
+        if (at->ended || at->params > SB_LIMIT_HTTP_PARAMS || ++at->depth > DEPTH_MAX)
+            return SB_E_BUG;
         if (star) {
             if (!n->rest) n->rest = node_new(part);
-            n = n->rest;
-            ended = true;
+            at->n = n->rest;
+            at->ended = true;
         } else if (param) {
             if (!n->param) n->param = node_new(part);
-            n = n->param;
+            at->n = n->param;
         } else if (verb.n) {
-            n = add_verb(n, verb);
+            at->n = add_verb(n, verb);
         } else {
-            n = add_literal(n, part);
+            at->n = add_literal(n, part);
         }
     }
+    return SB_OK;
+}
+
+static sb_err add_route(struct sb_http_router *r, const struct sb_http_route *route,
+                        const char *prefix, size_t table, struct sb_errctx *ctx) {
+    struct place at = {.n = &r->root};
+    if (route->pattern[0] != '/' || (prefix && prefix[0] != '/'))
+        return sb_fail(ctx, SB_E_BUG, "route pattern %s does not start with /", route->pattern);
+    if ((prefix && descend(&at, sb_str_of(prefix))) || descend(&at, sb_str_of(route->pattern)))
+        return sb_fail(ctx, SB_E_BUG, "bad route pattern %s", route->pattern);
+    struct node *n = at.n;
     if (n->routes[route->method])
         return sb_fail(ctx, SB_E_BUG, "two routes for %s", route->pattern);
     n->routes[route->method] = route;
@@ -133,11 +145,11 @@ static void node_fini(struct node *n) {
 }
 
 sb_err sb_http_router_new(struct sb_http_router **out, const struct sb_http_route *const *tables,
-                          struct sb_errctx *ctx) {
+                          const char *const *prefixes, struct sb_errctx *ctx) {
     struct sb_http_router *r = sb_calloc(1, sizeof *r);
     for (size_t i = 0; tables[i]; i++)
         for (const struct sb_http_route *route = tables[i]; route->pattern; route++) {
-            sb_err err = add_route(r, route, i, ctx);
+            sb_err err = add_route(r, route, prefixes ? prefixes[i] : NULL, i, ctx);
             if (err) {
                 sb_http_router_free(r);
                 return err;

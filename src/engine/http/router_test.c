@@ -81,7 +81,7 @@ static void paths_take_their_routes(void **state) {
         {SB_HTTP_OPTIONS, "*", NULL, ""},
     };
     struct sb_http_router *r;
-    assert_int_equal(sb_http_router_new(&r, TABLES, NULL), SB_OK);
+    assert_int_equal(sb_http_router_new(&r, TABLES, NULL, NULL), SB_OK);
     for (size_t i = 0; i < SB_COUNT(rows); i++) {
         struct sb_http_match m;
         char params[100] = "";
@@ -103,7 +103,7 @@ static void allowed_methods_are_those_of_the_path(void **state) {
     (void)state;
     struct sb_http_router *r;
     struct sb_http_match m;
-    assert_int_equal(sb_http_router_new(&r, TABLES, NULL), SB_OK);
+    assert_int_equal(sb_http_router_new(&r, TABLES, NULL, NULL), SB_OK);
     assert_true(sb_http_router_find(r, SB_HTTP_PUT, SB_STR("/models/a"), &m));
     assert_null(m.route);
     assert_int_equal(m.allowed, 1 << SB_HTTP_GET | 1 << SB_HTTP_HEAD | 1 << SB_HTTP_DELETE);
@@ -123,7 +123,7 @@ static void bad_tables_are_a_bug_by_name(void **state) {
         struct sb_http_router *r;
         struct sb_errctx ctx = {0};
         const struct sb_http_route *const tables[] = {bad[i], NULL};
-        assert_int_equal(sb_http_router_new(&r, tables, &ctx), SB_E_BUG);
+        assert_int_equal(sb_http_router_new(&r, tables, NULL, &ctx), SB_E_BUG);
         size_t last = bad[i][1].pattern ? 1 : 0;
         assert_non_null(strstr(ctx.msg, bad[i][last].pattern));
     }
@@ -143,7 +143,7 @@ static void a_route_knows_its_table(void **state) {
                 {SB_HTTP_GET, "/b", 1},
                 {SB_HTTP_HEAD, "/b", 1}};
     struct sb_http_router *r;
-    assert_int_equal(sb_http_router_new(&r, tables, NULL), SB_OK);
+    assert_int_equal(sb_http_router_new(&r, tables, NULL, NULL), SB_OK);
     for (size_t i = 0; i < SB_COUNT(rows); i++) {
         struct sb_http_match m;
         assert_true(sb_http_router_find(r, rows[i].method, sb_str_of(rows[i].path), &m));
@@ -152,12 +152,37 @@ static void a_route_knows_its_table(void **state) {
     sb_http_router_free(r);
 }
 
+static void a_table_is_found_below_its_prefix_only(void **state) {
+    (void)state;
+    static const struct sb_http_route one[] = {ROUTE(GET, "/", "root"), ROUTE(GET, "/{x}/y", "y"),
+                                               END};
+    const struct sb_http_route *const tables[] = {one, one, NULL};
+    static const char *const prefixes[] = {NULL, "/api/search"};
+    static const struct {
+        const char *path;
+        int table; /* -1: none */
+    } rows[] = {{"/", 0},      {"/api/search/", 1}, {"/api/search/a/y", 1}, {"/a/y", 0},
+                {"/api/y", 0}, {"/api/search", -1}, {"/api/search/a", -1}};
+    struct sb_http_router *r;
+    assert_int_equal(sb_http_router_new(&r, tables, prefixes, NULL), SB_OK);
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        struct sb_http_match m;
+        bool found = sb_http_router_find(r, SB_HTTP_GET, sb_str_of(rows[i].path), &m);
+        if (found != (rows[i].table >= 0)) fail_msg("%s: found %d", rows[i].path, found);
+        if (found) assert_int_equal(m.table, rows[i].table);
+    }
+    sb_http_router_free(r);
+    static const char *const bad[] = {"api", NULL};
+    assert_int_equal(sb_http_router_new(&r, tables, bad, NULL), SB_E_BUG);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_take_their_routes),
         cmocka_unit_test(allowed_methods_are_those_of_the_path),
         cmocka_unit_test(bad_tables_are_a_bug_by_name),
         cmocka_unit_test(a_route_knows_its_table),
+        cmocka_unit_test(a_table_is_found_below_its_prefix_only),
     };
     return cmocka_run_group_tests_name("http_router", tests, NULL, NULL);
 }

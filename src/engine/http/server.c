@@ -61,7 +61,7 @@ sb_err sb_http_listen(struct sb_http_server **out, const struct sb_http_opts *o,
     struct sb_http_server *s = sb_calloc(1, sizeof *s + n * sizeof s->shards[0]);
     s->o = *o;
     set_defaults(s);
-    sb_err err = sb_http_router_new(&s->router, o->tables, ctx);
+    sb_err err = sb_http_router_new(&s->router, o->tables, o->prefixes, ctx);
     if (!err) err = sb_listen_tcp(s->o.host, o->port, fds, n, &s->port, ctx);
     if (err) {
         sb_http_free(s);

@@ -14,6 +14,7 @@
 static void tell_gone(struct http_request *r, uint64_t serial, bool reading) {
     if (r->serial == serial && reading && r->pub.on_end) r->pub.on_end(&r->pub, SB_E_CLOSED);
     if (r->serial == serial && r->streaming && r->pub.on_drain) r->pub.on_drain(&r->pub);
+    if (r->serial == serial && r->pub.on_gone) r->pub.on_gone(&r->pub);
 }
 
 static void on_closed(uv_handle_t *h) {
@@ -173,6 +174,8 @@ static void on_eof(struct http_conn *c) {
         return;
     }
     if (c->body) http_body_abort(c, SB_E_CLOSED, 400, "request body ended early");
+    for (struct http_request *r = c->head; r; r = r->next)
+        if (r->owes && r->pub.on_gone) r->pub.on_gone(&r->pub);
     c->no_more = true; /* half a head is dropped; answers under way still leave */
     http_conn_settle(c);
 }

@@ -99,6 +99,9 @@ struct sb_http_req {
     /* streaming out: room again after sb_http_stream_write said SB_E_BUSY, or the client went away
      * (the next write says SB_E_CLOSED). */
     void (*on_drain)(struct sb_http_req *r);
+    /* The client has closed its side, or the connection broke: most likely nobody waits for the
+     * answer any more, so costly work may end early. May come twice; does not answer by itself. */
+    void (*on_gone)(struct sb_http_req *r);
 };
 
 /* First header of that name; .p is NULL when absent. */

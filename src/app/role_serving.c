@@ -133,6 +133,7 @@ static sb_err start_api(struct serving *s, struct sb_errctx *ctx) {
                              .body_max = (size_t)c->serving_max_body,
                              .timeout_ns = c->serving_timeout,
                              .queue_target_ns = c->serving_queue_target,
+                             .has_room = sb_serving_has_room,
                              .error_body = sb_serving_error_body,
                              .on_done = sb_serving_on_done,
                              .on_refused = sb_serving_on_refused};

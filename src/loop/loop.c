@@ -58,7 +58,6 @@ static void on_check(uv_check_t *c) {
 sb_err sb_loop_new(struct sb_loop **out, const char *name) {
     struct sb_loop *l = sb_calloc(1, sizeof *l);
     snprintf(l->name, sizeof l->name, "%s", name);
-    l->ticks_end = &l->ticks;
     if (uv_loop_init(&l->uv) != 0) {
         sb_free(l);
         return SB_E_NOMEM;
@@ -157,9 +156,16 @@ int64_t sb_loop_lag(const struct sb_loop *l) {
 }
 
 void sb_loop_on_tick(struct sb_loop *l, struct sb_loop_tick *t) {
-    t->next = NULL;
-    *l->ticks_end = t;
-    l->ticks_end = &t->next;
+    t->next = l->ticks;
+    l->ticks = t;
+}
+
+void sb_loop_set_busy(struct sb_loop *l, bool busy) {
+    l->busy = busy;
+}
+
+bool sb_loop_busy(const struct sb_loop *l) {
+    return l->busy;
 }
 
 void sb_loop_again(struct sb_loop *l) {

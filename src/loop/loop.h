@@ -49,7 +49,8 @@ int64_t sb_loop_now(struct sb_loop *l);
  * has waited at most before its callback (admission control reads this). */
 int64_t sb_loop_lag(const struct sb_loop *l);
 
-/* Calls fn(arg) at the end of each iteration, after all I/O callbacks of it. */
+/* Calls fn(arg) at the end of each iteration, after all I/O callbacks of it. The last one added is
+ * called first: who builds on another hands its work down in the same iteration. */
 struct sb_loop_tick {
     void (*fn)(void *arg);
     void *arg;
@@ -58,6 +59,10 @@ struct sb_loop_tick {
 void sb_loop_on_tick(struct sb_loop *l, struct sb_loop_tick *t);
 /* From a tick: the next iteration takes what is ready and does not wait for more. */
 void sb_loop_again(struct sb_loop *l);
+/* Says whether more work waits on this loop than it does at once; who says so sees to it that the
+ * next iteration comes within a millisecond. Ticks may leave things for that one then. */
+void sb_loop_set_busy(struct sb_loop *l, bool busy);
+bool sb_loop_busy(const struct sb_loop *l);
 
 /* One-shot or repeating timer embedded in its owner. fn runs on the loop. Stop before freeing. */
 struct sb_timer {

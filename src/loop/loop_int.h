@@ -31,7 +31,8 @@ struct sb_loop {
     uv_check_t check;
     uv_idle_t again; /* active: the next poll does not wait */
     struct sb_timers timers;
-    struct sb_loop_tick *ticks, **ticks_end;
+    struct sb_loop_tick *ticks;
+    bool busy;
     struct sb_loop_signal *signals;
     int64_t now; /* 0 = not asked yet in this iteration */
     int64_t lag;

@@ -252,6 +252,28 @@ static void a_full_pool_says_busy_and_free_finishes_the_queue(void **state) {
     assert_int_equal(pooled.worked - before, 3);
 }
 
+static void sleep_a_little(struct sb_job *j) {
+    SB_UNUSED(j);
+    sb_sleep_ns(10 * SB_MS);
+}
+
+static void a_pool_tells_how_long_a_job_would_wait(void **state) {
+    SB_UNUSED(state);
+    struct sb_pool *p;
+    struct sb_job jobs[6] = {0};
+    assert_int_equal(sb_pool_new(&p, "slow", 1, 50), SB_OK);
+    assert_int_equal(sb_pool_wait_ns(p), 0);
+    for (size_t i = 0; i < SB_COUNT(jobs); i++) jobs[i].work = sleep_a_little;
+    jobs[5].size = 10;
+    for (size_t i = 0; i < 2; i++) assert_int_equal(sb_pool_submit(p, &jobs[i]), SB_OK);
+    while (sb_pool_queued(p))
+        sb_sleep_ns(SB_MS); /* the second is taken: the first's time is known */
+    for (size_t i = 2; i < SB_COUNT(jobs); i++)
+        assert_int_equal(sb_pool_submit(p, &jobs[i]), SB_OK);
+    assert_in_range(sb_pool_wait_ns(p), 100 * SB_MS, 10 * SB_SEC); /* the last is as ten */
+    sb_pool_free(p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_of_a_thread_run_once_and_in_order),
@@ -263,6 +285,7 @@ int main(void) {
         cmocka_unit_test(signals_arrive_on_the_loop),
         cmocka_unit_test(every_job_works_once_and_is_done_on_its_loop),
         cmocka_unit_test(a_full_pool_says_busy_and_free_finishes_the_queue),
+        cmocka_unit_test(a_pool_tells_how_long_a_job_would_wait),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

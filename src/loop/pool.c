@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -13,6 +14,8 @@ struct sb_pool {
     struct sb_job *head, **tail; /* FIFO */
     int max_queued;
     _Atomic int queued;
+    uint64_t queued_size; /* of the jobs that wait */
+    double ns_each;       /* time of late for a unit of size; 0 = not known yet */
     bool ending;
     int nthreads;
     struct sb_thread threads[];
@@ -21,6 +24,10 @@ struct sb_pool {
 static void job_done(struct sb_task *t) {
     struct sb_job *j = SB_CONTAINER(t, struct sb_job, task);
     j->done(j);
+}
+
+static uint64_t size_of(const struct sb_job *j) {
+    return j->size ? j->size : 1;
 }
 
 /* The next job, or NULL when the pool ends and none is left. */
@@ -32,9 +39,17 @@ static struct sb_job *next_job(struct sb_pool *p) {
         p->head = j->next;
         if (!p->head) p->tail = &p->head;
         atomic_fetch_sub(&p->queued, 1);
+        p->queued_size -= size_of(j);
     }
     sb_mutex_unlock(&p->m);
     return j;
+}
+
+static void learn(struct sb_pool *p, uint64_t size, int64_t ns) {
+    double each = (double)ns / (double)size;
+    sb_mutex_lock(&p->m);
+    p->ns_each = p->ns_each ? p->ns_each + (each - p->ns_each) / 8 : each;
+    sb_mutex_unlock(&p->m);
 }
 
 static void pool_main(void *arg) {
@@ -42,7 +57,10 @@ static void pool_main(void *arg) {
     for (struct sb_job *j; (j = next_job(p));) {
         /* Without done() the job's memory may be gone once work() has run. */
         bool tell = j->done != NULL;
+        uint64_t size = size_of(j);
+        int64_t began = sb_mono_ns();
         j->work(j);
+        learn(p, size, sb_mono_ns() - began);
         if (tell) {
             j->task.fn = job_done;
             sb_loop_post(j->loop, &j->task);
@@ -93,6 +111,7 @@ sb_err sb_pool_submit(struct sb_pool *p, struct sb_job *j) {
         *p->tail = j;
         p->tail = &j->next;
         atomic_fetch_add(&p->queued, 1);
+        p->queued_size += size_of(j);
         sb_cond_signal(&p->more);
     }
     sb_mutex_unlock(&p->m);
@@ -101,4 +120,12 @@ sb_err sb_pool_submit(struct sb_pool *p, struct sb_job *j) {
 
 int sb_pool_queued(const struct sb_pool *p) {
     return atomic_load(&p->queued);
+}
+
+int64_t sb_pool_wait_ns(struct sb_pool *p) {
+    if (sb_pool_queued(p) == 0) return 0;
+    sb_mutex_lock(&p->m);
+    double ns = (double)p->queued_size * p->ns_each / p->nthreads;
+    sb_mutex_unlock(&p->m);
+    return (int64_t)ns;
 }

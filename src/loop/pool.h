@@ -13,6 +13,7 @@ struct sb_job {
     void (*work)(struct sb_job *j);
     void (*done)(struct sb_job *j); /* may be NULL: then nobody is told */
     struct sb_loop *loop;           /* where done() runs */
+    uint32_t size;                  /* how much work it is, in any unit; 0 = 1 */
     struct sb_task task;            /* the pool's */
     struct sb_job *next;            /* the pool's */
 };
@@ -30,5 +31,7 @@ SB_MUST_CHECK sb_err sb_pool_submit(struct sb_pool *p, struct sb_job *j);
 
 /* Any thread: jobs waiting now. */
 int sb_pool_queued(const struct sb_pool *p);
+/* Any thread: how long a job would wait now, by the time that jobs took of late for their size. */
+int64_t sb_pool_wait_ns(struct sb_pool *p);
 
 #endif

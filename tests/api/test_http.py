@@ -696,6 +696,26 @@ def test_overload_is_refused_before_the_body_and_the_connection_goes_on(program)
         s.stop()
 
 
+@san
+def test_clients_that_leave_while_they_wait_for_their_turn_cost_nothing(program):
+    s = Server(program, queue_us=50000 * SLOW)
+    try:
+        socks = [s.connect() for _ in range(60)]
+        for c in socks:
+            c.sendall(request(b"POST", b"/admitted?ms=2", body=b"x" * 100))
+        for c in socks[1::2]:
+            c.close()
+        for c in socks[::2]:
+            assert Reply(c.makefile("rb")).status in (200, 503)
+            c.close()
+        until = time.time() + 5 * SLOW
+        while s.stats()["in_flight"] > 1:  # the one that asks
+            assert time.time() < until
+            time.sleep(0.01)
+    finally:
+        s.stop()
+
+
 def test_ten_thousand_idle_connections_are_cheap(program):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     want = 10000

@@ -15,7 +15,7 @@
 
 enum { IN_FLIGHT_MAX = 2 };
 static const int64_t WAIT_NS = SB_MS;
-static const int64_t GATHER_NS = 200 * SB_US;
+static const int64_t GATHER_NS = 200 * SB_US, GATHER_BUSY_NS = 2 * SB_MS;
 enum { GATHER_ROWS = 512 };
 static const size_t IN_FLIGHT_BYTES_MAX = 64 << 20;
 
@@ -107,20 +107,22 @@ static void submit(struct lane *l, int claim) {
 
 /* While requests keep arriving the group keeps growing: it goes once an iteration brought nothing
  * new, it is large, or it has waited GATHER_NS. Clients answered by the last group send their next
- * requests over a few iterations, and one sync for all of them is cheaper than several. */
+ * requests over a few iterations, and one sync for all of them is cheaper than several. On a busy
+ * loop requests wait for longer than that anyway, and its time is scarce: groups grow larger. */
 static void on_tick(void *arg) {
     struct lane *l = arg;
     struct commit *c = l->open;
     if (!c || l->in_flight >= IN_FLIGHT_MAX) return;
-    bool grew = c->group.count != c->seen;
+    bool grew = c->group.count != c->seen, busy = sb_loop_busy(l->loop);
     if (!c->opened_ns) c->opened_ns = sb_mono_ns();
-    if (grew && c->group.count < GATHER_ROWS && sb_mono_ns() - c->opened_ns < GATHER_NS) {
+    int64_t gather = busy ? GATHER_BUSY_NS : GATHER_NS;
+    if ((grew || busy) && c->group.count < GATHER_ROWS && sb_mono_ns() - c->opened_ns < gather) {
         c->seen = c->group.count;
-        sb_loop_again(l->loop);
+        if (!busy) sb_loop_again(l->loop);
         return;
     }
     sb_shadow_record_some(l);
-    submit(l, CLAIM_WAITING);
+    submit(l, busy ? CLAIM_AWAY : CLAIM_WAITING); /* busy: no time to wait either */
 }
 
 static void add_wait(struct commit *c, struct call *call) {

@@ -2,6 +2,15 @@
  * not, or by a back-end that has threads or processes of its own. Its done() runs on the loop in
  * each case. */
 #include "api/serving/serving_int.h"
+#include "base/clock.h"
+
+/* So much work waits that the pool's threads never run dry between two looks of a loop. */
+#define ROOM_NS (4 * SB_MS)
+
+bool sb_serving_has_room(void *app) {
+    struct sb_serving *s = app;
+    return sb_pool_wait_ns(s->o.compute) < ROOM_NS;
+}
 
 static void still_on_pool(struct sb_predict *p) {
     SB_UNUSED(p); /* the job's done() goes on */
@@ -27,7 +36,11 @@ sb_err sb_compute(struct computation *c, struct sb_pool *pool, struct sb_model *
         sb_model_predict(m, p);
         return SB_OK;
     }
-    *c = (struct computation){{.work = work, .done = done, .loop = p->loop}, m, p, p->done};
+    *c = (struct computation){
+        {.work = work, .done = done, .loop = p->loop, .size = (uint32_t)p->in->nrows},
+        m,
+        p,
+        p->done};
     p->done = still_on_pool;
     return sb_pool_submit(pool, &c->job);
 }

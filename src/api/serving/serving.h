@@ -47,6 +47,8 @@ extern const struct sb_http_route sb_serving_routes[];
 /* Hooks for struct sb_http_opts. */
 void sb_serving_on_done(void *app, const struct sb_http_req *r, int status, int64_t duration_ns);
 void sb_serving_on_refused(void *app, const struct sb_http_req *r, int status);
+/* For has_room of the server's options: whether the compute pool would begin more at once. */
+bool sb_serving_has_room(void *app);
 void sb_serving_error_body(const struct sb_http_req *r, struct sb_buf *out, int status,
                            const char *message);
 

@@ -99,9 +99,5 @@ void http_request_whole(struct http_request *r) {
         }
     }
     r->pub.deadline_ns = sb_loop_now(s->loop) + s->server->o.timeout_ns;
-    if (http_overdue(r)) {
-        http_refuse_busy(r);
-        return;
-    }
-    http_request_call(r);
+    if (!http_defer(r)) http_request_call(r);
 }

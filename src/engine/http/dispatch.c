@@ -1,48 +1,6 @@
 /* From a parsed head to a decision: refuse, or read the body, or call the handler. */
-#include "base/clock.h"
 #include "codec/url.h"
 #include "engine/http/http_int.h"
-
-/* Whether this iteration has taken a tenth of the target. */
-static bool used_up(const struct http_shard *s) {
-    return sb_mono_ns() - sb_loop_now(s->loop) >= s->server->o.queue_target_ns / 10;
-}
-
-/* A first iteration that takes twice the target is sign enough: looked at every so many requests.
- */
-static bool very_long(struct http_shard *s) {
-    enum { EVERY = 32 };
-    if (++s->heads % EVERY) return false;
-    return sb_mono_ns() - sb_loop_now(s->loop) >= 2 * s->server->o.queue_target_ns;
-}
-
-/* Admission by queue time. Iterations over the target for 100 ms mean that work comes faster than
- * it goes (the idea of CoDel: a standing queue is the sign, not a burst). From then on an iteration
- * takes in what it can do within a tenth of the target and refuses the rest, so that what is taken
- * in waits little and refusals are quick; until nothing had to be refused for a second. */
-bool http_admit(struct http_shard *s) {
-    int64_t target = s->server->o.queue_target_ns;
-    if (!target) return true;
-    int64_t now = sb_loop_now(s->loop);
-    bool lags = sb_loop_lag(s->loop) >= target;
-    if (!lags) s->over_since = 0;
-    if (lags && !s->over_since) s->over_since = now;
-    bool shedding = s->shed_at && now - s->shed_at < SB_SEC;
-    bool standing = lags && now - s->over_since >= 100 * SB_MS;
-    if (shedding ? !used_up(s) : !standing && !very_long(s)) return true;
-    s->shed_at = now;
-    return false;
-}
-
-/* Many heads are admitted in the time of one prediction when their bodies come later: what is whole
- * only after the iteration's time was used up is refused then. */
-bool http_overdue(struct http_request *r) {
-    struct http_shard *s = r->conn->shard;
-    if (!(r->pub.route->flags & SB_HTTP_ADMIT) || !s->shed_at) return false;
-    if (sb_loop_now(s->loop) - s->shed_at >= SB_SEC || !used_up(s)) return false;
-    s->shed_at = sb_loop_now(s->loop);
-    return true;
-}
 
 static void count_busy(struct http_request *r) {
     struct sb_http_server *server = r->conn->shard->server;

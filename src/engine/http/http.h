@@ -118,6 +118,10 @@ bool sb_http_query_next(const struct sb_http_req *r, size_t *at, struct sb_str *
 void sb_http_body_pause(struct sb_http_req *r);
 void sb_http_body_resume(struct sb_http_req *r);
 
+/* Whether the client holds the representation of this ETag (quotes included) already: If-None-Match
+ * names it. Then answer 304 with the same ETag. RFC 9110 section 13.1.2. */
+bool sb_http_is_known(const struct sb_http_req *r, const char *etag);
+
 /* Adds a response header before the reply. CR, LF and NUL in value are replaced by spaces. */
 void sb_http_add_header(struct sb_http_req *r, const char *name, struct sb_str value);
 
@@ -153,7 +157,10 @@ struct sb_http_opts {
                            gets 504, and what the handler answers later is dropped */
     int64_t header_ns, idle_ns,
         body_grace_ns;       /* 0 = the SB_LIMIT_HTTP_..._MS; tests shorten them */
-    int64_t queue_target_ns; /* admission: lag over which SB_HTTP_ADMIT is refused; 0 = off */
+    int64_t queue_target_ns; /* SB_HTTP_ADMIT: who would wait longer is refused; 0 = never */
+    /* Whether the handlers of SB_HTTP_ADMIT have room for more work of their own (on pools) than
+     * they have; requests wait for it, as long as queue_target_ns allows. NULL = always. */
+    bool (*has_room)(void *app);
     /* Writes the body of an error made by the server itself; NULL = {"error": "..."}. r is as in
      * on_done. */
     void (*error_body)(const struct sb_http_req *r, struct sb_buf *out, int status,

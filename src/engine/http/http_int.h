@@ -41,6 +41,7 @@ struct http_request {
     struct sb_http_req pub; /* first: handlers hold its address */
     struct http_conn *conn;
     struct http_request *next;              /* FIFO, or the pool */
+    struct http_request *queued;            /* next in the shard's queue */
     struct http_request *dl_prev, *dl_next; /* deadlines, oldest first */
     struct http_request *all_prev, *all_next;
     struct sb_arena arena;
@@ -115,6 +116,17 @@ struct http_counters {
     _Atomic int in_flight;
 };
 
+/* Requests that wait for their turn, and what is known of the time that takes (admit.c). */
+struct http_queue {
+    struct http_request *first, *last;
+    uint64_t weight;               /* of what waits */
+    uint64_t worked;               /* handled since the rate was learned last */
+    uint64_t spent, calls;         /* handled in this iteration */
+    double ns_each;                /* for a unit of weight; 0 = not known yet */
+    int64_t iteration, busy_since; /* busy: since the end of the last one, as something waited */
+    bool over;                     /* this iteration has taken its slice */
+};
+
 struct http_shard {
     struct sb_http_server *server;
     struct sb_loop *loop;
@@ -132,8 +144,9 @@ struct http_shard {
     uint64_t llhttp_length; /* as llhttp saw it at the end of the head */
     unsigned llhttp_flags;
     struct http_counters n;
-    int64_t over_since, shed_at; /* admission */
-    uint32_t heads;              /* that asked for it */
+    struct http_queue queue;
+    struct sb_loop_tick tick;
+    struct sb_timer queue_timer;
     int64_t date_s;
     size_t date_n;
     char date[48]; /* the whole header line */
@@ -200,10 +213,14 @@ void http_body_unwanted(struct http_conn *c);
 /* dispatch.c */
 /* Policy and routing of a parsed head; `more` = body bytes are at hand already. */
 void http_dispatch(struct http_request *r, const struct sb_http_head *h, bool more);
-bool http_admit(struct http_shard *s);
-/* Under overload: a request that was admitted but is whole too late, and the refusal of it. */
-bool http_overdue(struct http_request *r);
 void http_refuse_busy(struct http_request *r);
+
+/* admit.c */
+void http_queue_init(struct http_shard *s);
+/* Whether there is room for one more request of a route with SB_HTTP_ADMIT. */
+bool http_admit(struct http_shard *s);
+/* A request that is whole: true when it waits for its turn, or was refused; false: call it now. */
+bool http_defer(struct http_request *r);
 
 /* guard.c */
 bool http_guard_host(struct http_conn *c, struct sb_str host);

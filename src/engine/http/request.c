@@ -25,6 +25,16 @@ bool sb_http_query_get(const struct sb_http_req *r, const char *name, struct sb_
     return sb_url_query_get(out, r->query, name, r->arena, NULL) == SB_OK;
 }
 
+bool sb_http_is_known(const struct sb_http_req *r, const char *etag) {
+    struct sb_str tag, list = sb_http_get_header(r, "If-None-Match");
+    while (sb_str_split(&list, ',', &tag)) {
+        tag = sb_str_trim(tag);
+        if (sb_str_starts(tag, SB_STR("W/"))) tag = sb_str_sub(tag, 2, tag.n);
+        if (sb_str_is(tag, etag) || sb_str_is(tag, "*")) return true;
+    }
+    return false;
+}
+
 void sb_http_body_pause(struct sb_http_req *pub) {
     struct http_conn *c = http_request_of(pub)->conn;
     if (c->cur != http_request_of(pub)) return;

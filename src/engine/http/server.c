@@ -23,6 +23,7 @@ static struct http_shard *shard_new(struct sb_http_server *server, struct sb_loo
     llhttp_settings_init(&s->llhttp_settings);
     s->llhttp_settings.on_headers_complete = after_head;
     http_timeouts_init(s);
+    http_queue_init(s);
     return s;
 }
 

@@ -6,6 +6,10 @@
  *
  * RATE 0: closed loop, each connection sends again as soon as it is answered: finds the peak.
  * A request that finds no free connection waits; after 1 s it is given up and counts as failed.
+ *
+ * A shared machine may stop as a whole for some milliseconds. The generator hardly sleeps, so it
+ * sees that as holes in its own time. Latencies are given twice: of all requests, and
+ * ("undisturbed") of those that were not under way during a hole or the 20 ms after one.
  * Prints one JSON object; times in microseconds. */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,13 +26,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 8192, ANSWER_MAX = 1 << 16, DUE_MAX = 1 << 20, BUCKETS = 4096 };
-static const int64_t GIVE_UP_NS = 1000000000;
+enum { CONNECTIONS_MAX = 8192, ANSWER_MAX = 1 << 16, DUE_MAX = 1 << 20 };
+enum { SAMPLES_MAX = 1 << 22, HOLES_MAX = 1 << 16 };
+static const int64_t GIVE_UP_NS = 1000000000, HOLE_NS = 5000000, AFTER_HOLE_NS = 20000000;
 
-/* Latencies in buckets of 1 % width from 1 us: enough for any quantile asked for here. */
-struct histogram {
-    uint64_t n, bucket[BUCKETS];
-    int64_t max_ns;
+/* An answered request. */
+struct sample {
+    int64_t due_ns, done_ns;
+    bool ok;
+};
+
+struct hole {
+    int64_t from_ns, to_ns;
 };
 
 struct connection {
@@ -49,7 +58,10 @@ static struct {
     size_t nrequest;
     int64_t due[DUE_MAX]; /* ring of requests that wait for a connection */
     size_t first, waiting;
-    struct histogram ok, rejected;
+    struct sample *samples;
+    size_t nsamples;
+    struct hole holes[HOLES_MAX];
+    size_t nholes;
     uint64_t nok, nrejected, nfailed, sent;
     bool closed_loop;
     int64_t until_ns;
@@ -64,23 +76,6 @@ static int64_t now_ns(void) {
 static void fail(const char *what) {
     fprintf(stderr, "open_loop: %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static void observe(struct histogram *h, int64_t ns) {
-    double us = (double)ns / 1000;
-    int b = us <= 1 ? 0 : (int)(log(us) / log(1.01));
-    h->bucket[b < BUCKETS ? b : BUCKETS - 1]++;
-    h->n++;
-    if (ns > h->max_ns) h->max_ns = ns;
-}
-
-static double quantile(const struct histogram *h, double q) {
-    uint64_t want = (uint64_t)ceil(q * (double)h->n), seen = 0;
-    for (int b = 0; b < BUCKETS; b++) {
-        seen += h->bucket[b];
-        if (seen >= want && h->n) return pow(1.01, b + 0.5);
-    }
-    return 0;
 }
 
 /* ---- one connection ---- */
@@ -110,15 +105,12 @@ static void answered(int i) {
     struct connection *c = &g.c[i];
     int64_t now = now_ns();
     c->busy = false;
-    if (c->status == 200) {
-        g.nok++;
-        observe(&g.ok, now - c->due_ns);
-    } else if (c->status == 503 || c->status == 429) {
-        g.nrejected++;
-        observe(&g.rejected, now - c->due_ns);
-    } else {
-        g.nfailed++;
-    }
+    bool ok = c->status == 200, rejected = c->status == 503 || c->status == 429;
+    g.nok += ok;
+    g.nrejected += rejected;
+    g.nfailed += !ok && !rejected;
+    if ((ok || rejected) && g.nsamples < SAMPLES_MAX)
+        g.samples[g.nsamples++] = (struct sample){c->due_ns, now, ok};
     if (g.closed_loop) {
         if (now < g.until_ns) start(i, now);
         return;
@@ -222,6 +214,11 @@ static void poll_once(int timeout_ms) {
     }
 }
 
+static void look_for_hole(int64_t before, int64_t now) {
+    if (now - before > HOLE_NS && g.nholes < HOLES_MAX)
+        g.holes[g.nholes++] = (struct hole){before, now};
+}
+
 static void run(double rate, double seconds) {
     int64_t from = now_ns(), end = from + (int64_t)(seconds * 1e9);
     double next = (double)from;
@@ -231,7 +228,8 @@ static void run(double rate, double seconds) {
         while (now_ns() < end) poll_once(10);
         return;
     }
-    for (int64_t now = from; now < end; now = now_ns()) {
+    for (int64_t now = from, before = from; now < end; before = now, now = now_ns()) {
+        look_for_hole(before, now);
         for (int burst = 0; (int64_t)next <= now && burst < 64; burst++) {
             due((int64_t)next);
             next += next_gap_ns(rate);
@@ -248,9 +246,56 @@ static void run(double rate, double seconds) {
     g.nfailed += g.waiting;
 }
 
-static void print_histogram(const char *name, const struct histogram *h) {
-    printf(", \"%s\": {\"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f}", name, quantile(h, 0.5),
-           quantile(h, 0.99), (double)h->max_ns / 1000);
+/* ---- what came out ---- */
+
+/* Holes and samples are both in order of time, but samples by when they were done. */
+static bool disturbed(const struct sample *s) {
+    for (size_t i = 0; i < g.nholes; i++)
+        if (s->due_ns < g.holes[i].to_ns + AFTER_HOLE_NS && s->done_ns > g.holes[i].from_ns)
+            return true;
+    return false;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* q of n ascending values; 0 of none. */
+static double quantile(const double *v, size_t n, double q) {
+    return n ? v[(size_t)ceil(q * (double)n) - 1] : 0;
+}
+
+static void print_latencies(const char *name, bool ok, bool all) {
+    double *us = malloc((g.nsamples + 1) * sizeof *us);
+    size_t n = 0;
+    for (size_t i = 0; i < g.nsamples; i++) {
+        const struct sample *s = &g.samples[i];
+        if (s->ok != ok || (!all && disturbed(s))) continue;
+        us[n++] = (double)(s->done_ns - s->due_ns) / 1000;
+    }
+    qsort(us, n, sizeof *us, by_value);
+    printf("\"%s\": {\"n\": %zu, \"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f}", name, n,
+           quantile(us, n, 0.5), quantile(us, n, 0.99), quantile(us, n, 1));
+    free(us);
+}
+
+static void print_result(double took) {
+    int64_t held = 0;
+    for (size_t i = 0; i < g.nholes; i++) held += g.holes[i].to_ns - g.holes[i].from_ns;
+    printf(
+        "{\"sent\": %llu, \"ok\": %llu, \"rejected\": %llu, \"failed\": %llu, \"goodput\": %.1f, ",
+        (unsigned long long)g.sent, (unsigned long long)g.nok, (unsigned long long)g.nrejected,
+        (unsigned long long)g.nfailed, (double)g.nok / took);
+    print_latencies("ok_us", true, true);
+    printf(", ");
+    print_latencies("rejected_us", false, true);
+    printf(", \"holes\": {\"n\": %zu, \"ms\": %.1f}, \"undisturbed\": {", g.nholes,
+           (double)held / 1e6);
+    print_latencies("ok_us", true, false);
+    printf(", ");
+    print_latencies("rejected_us", false, false);
+    printf("}}\n");
 }
 
 static void make_request(const char *path, const char *body_file, int port) {
@@ -284,16 +329,12 @@ int main(int argc, char **argv) {
     }
     g.closed_loop = rate <= 0;
     srand48(1);
+    g.samples = malloc(SAMPLES_MAX * sizeof *g.samples);
     make_request(argv[2], argv[3], port);
     open_connections(port);
     int64_t from = now_ns();
     run(rate, seconds);
     double took = g.closed_loop ? (double)(now_ns() - from) / 1e9 : seconds;
-    printf("{\"sent\": %llu, \"ok\": %llu, \"rejected\": %llu, \"failed\": %llu, \"goodput\": %.1f",
-           (unsigned long long)g.sent, (unsigned long long)g.nok, (unsigned long long)g.nrejected,
-           (unsigned long long)g.nfailed, (double)g.nok / took);
-    print_histogram("ok_us", &g.ok);
-    print_histogram("rejected_us", &g.rejected);
-    printf("}\n");
+    print_result(took);
     return 0;
 }

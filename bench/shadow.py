@@ -4,14 +4,12 @@ Two programs, one with the shadow, are loaded in turn by requests that come at r
 does (open_loop.c); latencies count from when a request was due.
 """
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import tempfile
 
-from harness import PYTHON, SERVER_CORE, Sibyl, pin, say
-from overload import load
+from harness import SERVER_CORE, Sibyl, pin, say
+from overload import load, p99, trained
 
 CONNECTIONS, TIMES = 64, 10
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -38,18 +36,18 @@ def bench(row, o):
     with tempfile.TemporaryDirectory() as folder:
         body = pathlib.Path(folder) / "body.json"
         body.write_text(json.dumps(ROW))
-        subprocess.run([PYTHON, "-W", "ignore", "-c", SCRIPT, folder, str(TIMES)], check=True, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}, stderr=subprocess.DEVNULL)
+        trained(SCRIPT, folder, TIMES)
         with Sibyl(model=False) as alone, Sibyl(model=False, args=("--routes", "{iris: {shadow: 'models:/heavy/1'}}")) as shadowed:
             for s in (alone, shadowed):
                 s.register("heavy", folder + "/shadow")
                 s.register("iris", folder + "/primary")
                 pin(s.serving_pids(), SERVER_CORE)
-            peak = load(alone.serving, body, CONNECTIONS, 0, o.seconds)["goodput"]
+            peak = load(alone.serving, "iris", body, CONNECTIONS, 0, o.seconds)["goodput"]
             without, with_shadow = [], []
             before = counted(shadowed, "shadow"), counted(shadowed, "primary")
             for _ in range(o.rounds):
-                without.append(load(alone.serving, body, CONNECTIONS, peak / 2, o.seconds)["ok_us"]["p99"])
-                with_shadow.append(load(shadowed.serving, body, CONNECTIONS, peak / 2, o.seconds)["ok_us"]["p99"])
+                without.append(p99(load(alone.serving, "iris", body, CONNECTIONS, peak / 2, o.seconds), "ok_us"))
+                with_shadow.append(p99(load(shadowed.serving, "iris", body, CONNECTIONS, peak / 2, o.seconds), "ok_us"))
             shadows, primaries = counted(shadowed, "shadow") - before[0], counted(shadowed, "primary") - before[1]
             say(f"  half of {peak:.0f} requests/s; the shadow took {shadows / primaries:.0%} of the rows; p99 without {without}, with {with_shadow}")
             if shadows < primaries / 100:

@@ -60,6 +60,26 @@ enum sb_metric_type { SB_COUNTER, SB_GAUGE, SB_HISTOGRAM };
       "Damaged ranges set aside")                                                                  \
     X(JOURNAL_WRITABLE, "sibyl_journal_writable", SB_GAUGE, 1, ("topic"),                          \
       "0 while no event can be made durable: no space, or a failed disk")                          \
+    X(ALERTS, "sibyl_alerts", SB_GAUGE, 1, ("state"),                                              \
+      "Alert rules that are firing, pending, or could not be evaluated (error)")                   \
+    X(ALERT_DELIVERIES, "sibyl_alert_deliveries_total", SB_COUNTER, 1, ("destination", "result"),  \
+      "Calls that told a destination of alerts: ok, failed")                                       \
+    X(INDEX_DOCS, "sibyl_index_documents", SB_GAUGE, 1, ("index"),                                 \
+      "Documents that can be searched")                                                            \
+    X(INDEX_LAG, "sibyl_index_lag_events", SB_GAUGE, 1, ("index"),                                 \
+      "Events of the topic that cannot be searched yet")                                           \
+    X(INDEX_ADDED, "sibyl_index_added_total", SB_COUNTER, 1, ("index"),                            \
+      "Documents added, those of rebuilds too")                                                    \
+    X(INDEX_DISK, "sibyl_index_disk_bytes", SB_GAUGE, 1, ("index"), "Bytes on disk")               \
+    X(INDEX_MEMORY, "sibyl_index_memory_bytes", SB_GAUGE, 1, ("index"),                            \
+      "Memory of what is not on disk yet")                                                         \
+    X(INDEX_SEGMENTS, "sibyl_index_segments", SB_GAUGE, 1, ("index"), "Files of columns")          \
+    X(INDEX_QUARANTINED, "sibyl_index_quarantined_total", SB_COUNTER, 1, ("index"),                \
+      "Damaged segments set aside and built again")                                                \
+    X(INDEX_FAILED, "sibyl_index_failed", SB_GAUGE, 1, ("index"),                                  \
+      "1 while the topic cannot be followed; it is tried again each second")                       \
+    X(INDEX_REBUILD, "sibyl_index_rebuild_ratio", SB_GAUGE, 1e6, ("index"),                        \
+      "How much of a rebuild is done; 1 while there is none")                                      \
     X(PROCESS_CPU, "process_cpu_seconds_total", SB_COUNTER, 1e9, (), "User and system time")       \
     X(PROCESS_RSS, "process_resident_memory_bytes", SB_GAUGE, 1, (), "Resident memory")            \
     X(PROCESS_FDS, "process_open_fds", SB_GAUGE, 1, (), "Open file descriptors")                   \

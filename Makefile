@@ -100,6 +100,10 @@ $(B)/gen/mlflow_schema.h: share/sql/mlflow-3.17.2.sql tools/embed
 	@mkdir -p $(@D)
 	tools/embed sb_mlflow_schema_sql $< > $@
 $(B)/src/domain/registry/schema.o: $(B)/gen/mlflow_schema.h
+$(B)/gen/alert_defaults.h: share/alerts.yaml tools/embed
+	@mkdir -p $(@D)
+	tools/embed sb_alert_defaults $< > $@
+$(B)/src/domain/monitor/defaults.o: $(B)/gen/alert_defaults.h
 $(B)/gen/web_%.h: web/%.html tools/embed
 	@mkdir -p $(@D)
 	tools/embed sb_web_$* $< > $@

@@ -74,6 +74,13 @@ const struct sb_setting sb_settings[] = {
     {"journal.retain_time", SB_SETTING_TIME, "0", 0, 36500 * DAY, NULL,
      {NULL}, AT(journal_retain_time),
      "Events older than this are deleted; 0 = no limit."},
+    {"alerts.file", SB_SETTING_TEXT, "", 0, 1000, NULL, {NULL}, AT(alerts_file),
+     "File with alert rules (ALERTS.md); empty = alerts.yaml in the data folder, when it is there."},
+    {"alerts.webhook_url", SB_SETTING_URL, "", 0, 1000, NULL, {NULL}, AT(alerts_webhook_url),
+     "Alerts are posted there, in the form of Alertmanager's webhooks; empty = nowhere."},
+    {"alerts.alertmanager_url", SB_SETTING_URL, "", 0, 1000, NULL, {NULL},
+     AT(alerts_alertmanager_url),
+     "Alertmanager that is told of alerts, by its API v2; empty = none."},
     {"worker.processes", SB_SETTING_INT, "1", 0, 64, NULL, {NULL}, AT(worker_processes),
      "Python processes for each live model version that needs them. 0 = none: only models that are "
      "computed natively are served, and no code that comes with a model runs."},

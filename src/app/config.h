@@ -42,6 +42,8 @@ struct sb_config {
     bool registry_is_ours;    /* the URL was not set: the platform process serves it */
     struct sb_addr dashboard_listen;
     struct sb_route_rules routes;
+    const char *alerts_file; /* "" = DATA/alerts.yaml when it is there */
+    const char *alerts_webhook_url, *alerts_alertmanager_url;
 
     int64_t journal_segment_size, journal_retain_size, journal_retain_time;
 

@@ -18,6 +18,8 @@ const struct sb_backup_part sb_datadir_parts[] = {
     {"models", SB_BACKUP_COPY, ".tmp-"},
     {"environments", SB_BACKUP_LEAVE, NULL}, /* made again when a model needs them */
     {"journal", SB_BACKUP_TOPICS, NULL},
+    {SB_DATADIR_ALERTS, SB_BACKUP_COPY, NULL},
+    {SB_DATADIR_ALERT_RULES, SB_BACKUP_COPY, NULL},
     {"run", SB_BACKUP_LEAVE, NULL},
     {"lock", SB_BACKUP_LEAVE, NULL},
     {NULL, SB_BACKUP_LEAVE, NULL},

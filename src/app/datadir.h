@@ -10,11 +10,14 @@
 enum { SB_DATADIR_VERSION = 1 };
 
 #define SB_DATADIR_PREDICTIONS  "journal/predictions"
+#define SB_DATADIR_AUDIT        "journal/audit"
 #define SB_DATADIR_REGISTRY     "registry/mlflow.db"
 #define SB_DATADIR_ARTIFACTS    "artifacts"
 #define SB_DATADIR_MODELS       "models"
 #define SB_DATADIR_ENVIRONMENTS "environments"
 #define SB_DATADIR_RUN          "run"
+#define SB_DATADIR_ALERTS       "alerts"
+#define SB_DATADIR_ALERT_RULES  "alerts.yaml"
 
 /* Takes the folder for this process, making it when it is missing. SB_E_LOCKED names the holder.
  * SB_E_VERSION: written by another version of the format. SB_E_DENIED: a folder with other things

@@ -1,12 +1,14 @@
 /* `sibyl docs`: pages of docs/ that are made from const tables, as Markdown. */
 #include <stdio.h>
 
+#include "api/alerts/alerts.h"
 #include "api/mlflow/mlflow.h"
 #include "api/mlflow_ui/mlflow_ui.h"
 #include "api/serving/serving.h"
 #include "api/ui/ui.h"
 #include "app/cli.h"
 #include "domain/metric/metric.h"
+#include "domain/monitor/rule.h"
 #include "domain/native/native.h"
 
 enum { PAGE_MAX = 1 << 20 };
@@ -99,11 +101,17 @@ static void page_routes(struct sb_buf *out) {
         add_routes(out, i ? NULL : "Registry, port 5000", sb_mlflow_api_tables[i]);
     add_routes(out, NULL, sb_mlflow_ui_routes);
     add_routes(out, "Dashboard, port 3000", sb_ui_routes);
+    add_routes(out, NULL, sb_alerts_routes);
 }
 
 static void page_native_models(struct sb_buf *out) {
     page_head(out, "Native models");
     sb_native_docs(out);
+}
+
+static void page_alert_rules(struct sb_buf *out) {
+    page_head(out, "Alert rules");
+    sb_monitor_docs(out);
 }
 
 static const struct page {
@@ -115,6 +123,7 @@ static const struct page {
     {"metrics", page_metrics},
     {"routes", page_routes},
     {"native-models", page_native_models},
+    {"alert-rules", page_alert_rules},
 };
 
 enum sb_exit sb_docs_run(struct sb_cli *cli) {

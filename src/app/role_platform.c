@@ -1,13 +1,16 @@
 /* The process `platform`: registry and dashboard. A reader of the journal, never its writer. */
 #include <stdio.h>
 
+#include "api/alerts/alerts.h"
 #include "api/mlflow/mlflow.h"
 #include "api/mlflow_ui/mlflow_ui.h"
 #include "api/ui/ui.h"
+#include "app/alert_inputs.h"
 #include "app/daemon.h"
 #include "app/datadir.h"
 #include "base/mem.h"
 #include "domain/artifact/path.h"
+#include "domain/audit/audit.h"
 #include "engine/http/http.h"
 #include "sys/file.h"
 
@@ -19,11 +22,17 @@ struct platform {
     struct sb_daemon *daemon;
     struct sb_loop *loops[LOOPS];
     size_t nloops, started;
+    struct sb_audit *audit;
     struct sb_mlflow_api *mlflow;
     struct sb_mlflow_ui *mlflow_ui;
     struct sb_http_server *registry;
     struct sb_ui *ui;
     struct sb_http_server *dashboard;
+    struct sb_metrics *metrics;
+    struct sb_alert_sources *alert_sources;
+    struct sb_alerts *alerts;
+    struct sb_alerts_api *alerts_api;
+    void *dashboard_apps[2];
 };
 
 static bool has_bytes(const char *path) {
@@ -73,6 +82,7 @@ static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
     SB_TRY(check_not_lost(a, &o, ctx));
     SB_TRY(sb_mlflow_ui_new(&p->mlflow_ui, c->python));
     o.user = p->mlflow_ui;
+    o.audit = p->audit;
     SB_TRY(sb_mlflow_api_new(&p->mlflow, &o, ctx));
     struct sb_http_opts h = {.name = "registry",
                              .host = c->registry_listen.host,
@@ -88,21 +98,46 @@ static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
     return SB_OK;
 }
 
+static sb_err start_alerts(struct platform *p, struct sb_errctx *ctx) {
+    const struct sb_config *c = p->daemon->config;
+    struct sb_arena *a = p->daemon->arena;
+    const char *page = sb_instance_url_of(a, c->dashboard_listen.host, c->dashboard_listen.port);
+    const char *search = sb_arena_printf(a, "%s/api/search", page);
+    bool named = c->alerts_file[0] != 0;
+    SB_TRY(sb_alert_sources_new(
+        &p->alert_sources, sb_instance_url_of(a, c->serving_listen.host, c->serving_listen.port),
+        search, p->metrics, ctx));
+    struct sb_alerts_opts o = {.dir = sb_datadir_path(a, c->data, SB_DATADIR_ALERTS),
+                               .file = named ? c->alerts_file
+                                             : sb_datadir_path(a, c->data, SB_DATADIR_ALERT_RULES),
+                               .file_required = named,
+                               .webhook_url = c->alerts_webhook_url,
+                               .alertmanager_url = c->alerts_alertmanager_url,
+                               .page_url = sb_arena_printf(a, "%s/#/alerts", page),
+                               .inputs = sb_alert_sources_inputs(p->alert_sources),
+                               .metrics = p->metrics};
+    SB_TRY(sb_alerts_start(&p->alerts, &o, ctx));
+    struct sb_alerts_api_opts api = {.alerts = p->alerts, .search_url = search};
+    return sb_alerts_api_new(&p->alerts_api, &api, ctx);
+}
+
 static sb_err start_dashboard(struct platform *p, struct sb_errctx *ctx) {
     const struct sb_config *c = p->daemon->config;
     struct sb_arena *a = p->daemon->arena;
-    static const struct sb_http_route *const tables[] = {sb_ui_routes, NULL};
+    static const struct sb_http_route *const tables[] = {sb_ui_routes, sb_alerts_routes, NULL};
     struct sb_ui_opts o = {
         .journal_dir = sb_datadir_path(a, c->data, SB_DATADIR_PREDICTIONS),
         .serving_url = sb_instance_url_of(a, c->serving_listen.host, c->serving_listen.port),
         .registry_url = c->registry_url};
     SB_TRY(sb_ui_new(&p->ui, &o, ctx));
+    p->dashboard_apps[1] = p->alerts_api;
     struct sb_http_opts h = {.name = "dashboard",
                              .host = c->dashboard_listen.host,
                              .port = c->dashboard_listen.port,
                              .tables = tables,
                              .hosts = c->allowed_hosts,
-                             .app = p->ui};
+                             .app = p->ui,
+                             .apps = p->dashboard_apps};
     SB_TRY(sb_http_listen(&p->dashboard, &h, p->loops, 1, ctx));
     sb_daemon_serves(p->daemon, "dashboard", c->dashboard_listen.host, sb_http_port(p->dashboard));
     return SB_OK;
@@ -129,6 +164,12 @@ static void platform_stop(struct sb_daemon *d) {
     sb_http_free(p->registry);
     sb_http_free(p->dashboard);
     sb_ui_free(p->ui);
+    sb_alerts_api_free(p->alerts_api);
+    if (p->alert_sources) sb_alert_sources_stop(p->alert_sources);
+    sb_alerts_stop(p->alerts);
+    sb_alert_sources_free(p->alert_sources);
+    sb_metrics_free(p->metrics);
+    sb_audit_close(p->audit); /* behind all that adds entries */
     for (size_t i = 0; i < p->nloops; i++) sb_loop_free(p->loops[i]);
     sb_free(p);
 }
@@ -137,7 +178,12 @@ static sb_err start_all(struct platform *p, struct sb_errctx *ctx) {
     static const char *const names[LOOPS] = {"http-0", "http-1"};
     for (; p->nloops < LOOPS; p->nloops++)
         SB_TRY(sb_loop_new(&p->loops[p->nloops], names[p->nloops]));
+    p->metrics = sb_metrics_new();
+    SB_TRY(sb_audit_open(
+        &p->audit, sb_datadir_path(p->daemon->arena, p->daemon->config->data, SB_DATADIR_AUDIT),
+        ctx));
     SB_TRY(start_registry(p, ctx));
+    SB_TRY(start_alerts(p, ctx));
     SB_TRY(start_dashboard(p, ctx));
     for (; p->started < LOOPS; p->started++) SB_TRY(sb_loop_start(p->loops[p->started]));
     return SB_OK;

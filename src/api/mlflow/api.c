@@ -278,6 +278,7 @@ sb_err sb_mlflow_api_new(struct sb_mlflow_api **out, const struct sb_mlflow_api_
     struct sb_mlflow_api *a = sb_calloc(1, sizeof *a);
     a->changes = sb_wall_ms();
     a->user = opt->user;
+    a->audit = opt->audit;
     hubs_init(a, opt->loops, opt->nloops);
     int readers = opt->read_threads > 0 ? opt->read_threads : 2;
     struct sb_registry_options reg = {

@@ -26,6 +26,7 @@
 
 #include "codec/json.h"
 #include "domain/artifact/artifact.h"
+#include "domain/audit/audit.h"
 #include "domain/registry/registry.h"
 #include "engine/http/http.h"
 #include "loop/pool.h"
@@ -42,8 +43,9 @@ struct sb_mlflow_api_opts {
     const char *default_artifact_root; /* NULL = "mlflow-artifacts:/" */
     struct sb_loop *const *loops;      /* the HTTP server's; they outlive the api */
     size_t nloops;
-    int read_threads; /* 0 = 2 */
-    void *user;       /* what sb_mlflow_api_user gives */
+    int read_threads;       /* 0 = 2 */
+    void *user;             /* what sb_mlflow_api_user gives */
+    struct sb_audit *audit; /* where changes of models are written down; NULL = nowhere */
 };
 
 /* Errors are those of sb_registry_open and sb_artifact_files_open. */

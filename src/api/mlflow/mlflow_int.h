@@ -133,6 +133,7 @@ struct hub {
 struct sb_mlflow_api {
     struct sb_registry *reg;
     void *user;
+    struct sb_audit *audit; /* NULL: nothing is written down */
     struct sb_artifact_store files;
     struct sb_pool *reads, *writes, *transfers;
     struct hub *hubs;
@@ -140,6 +141,20 @@ struct sb_mlflow_api {
     _Atomic int64_t changes;
     _Atomic bool draining;
 };
+
+/* audit.c: what a call has changed, for topic `audit`; texts may be empty. */
+struct audit_note {
+    const char *kind;
+    struct sb_str model, from, to;
+    struct sb_str alias, version, stage, run_id;
+    struct sb_str user; /* known from elsewhere; who asks goes first */
+    bool archived_others;
+};
+void audit_note(struct call *c, const struct audit_note *n);
+/* What the alias names, the stage of a version, the user of a run now; empty when there is none. */
+struct sb_str audit_alias_version(struct call *c, struct sb_str name, struct sb_str alias);
+struct sb_str audit_version_stage(struct call *c, struct sb_str name, struct sb_str version);
+struct sb_str audit_run_user(struct call *c, struct sb_str run_id);
 
 /* Answers with an error document. */
 void reply_error(struct sb_http_req *r, enum sb_mlflow_error code, struct sb_str message);

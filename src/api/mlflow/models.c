@@ -57,11 +57,17 @@ RPC(model_update, WRITES, NAME, {"description", F_STR, 0}, ) {
 RPC(model_rename, WRITES, NAME, {"new_name", F_STR, F_REQUIRED}, ) {
     struct sb_registered_model m;
     SB_TRY(sb_registry_model_rename(&c->reg, arg_str(c, "name"), arg_str(c, "new_name"), &m));
+    audit_note(c, &(struct audit_note){.kind = "model.rename",
+                                       .model = arg_str(c, "new_name"),
+                                       .from = arg_str(c, "name"),
+                                       .to = arg_str(c, "new_name")});
     return put_model(c, &m);
 }
 
 RPC(model_delete, WRITES, NAME, ) {
-    return sb_registry_model_delete(&c->reg, arg_str(c, "name"));
+    SB_TRY(sb_registry_model_delete(&c->reg, arg_str(c, "name")));
+    audit_note(c, &(struct audit_note){.kind = "model.delete", .model = arg_str(c, "name")});
+    return SB_OK;
 }
 
 RPC(model_search, READS, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
@@ -98,12 +104,24 @@ RPC(model_tag_delete, WRITES, NAME, {"key", F_STR, F_REQUIRED}, ) {
 }
 
 RPC(alias_set, WRITES, NAME, {"alias", F_STR, F_REQUIRED}, VERSION, ) {
-    return sb_registry_alias_set(&c->reg, arg_str(c, "name"), arg_str(c, "alias"),
-                                 arg_str(c, "version"));
+    struct audit_note n = {.kind = "alias.set",
+                           .model = arg_str(c, "name"),
+                           .to = arg_str(c, "version"),
+                           .alias = arg_str(c, "alias"),
+                           .version = arg_str(c, "version")};
+    n.from = audit_alias_version(c, n.model, n.alias);
+    SB_TRY(sb_registry_alias_set(&c->reg, n.model, n.alias, n.version));
+    audit_note(c, &n);
+    return SB_OK;
 }
 
 RPC(alias_delete, WRITES, NAME, {"alias", F_STR, F_REQUIRED}, ) {
-    return sb_registry_alias_delete(&c->reg, arg_str(c, "name"), arg_str(c, "alias"));
+    struct audit_note n = {
+        .kind = "alias.delete", .model = arg_str(c, "name"), .alias = arg_str(c, "alias")};
+    n.from = audit_alias_version(c, n.model, n.alias);
+    SB_TRY(sb_registry_alias_delete(&c->reg, n.model, n.alias));
+    if (n.from.n) audit_note(c, &n); /* the call succeeds without one too */
+    return SB_OK;
 }
 
 RPC(alias_get, READS, NAME, {"alias", F_STR, F_REQUIRED}, ) {
@@ -128,6 +146,13 @@ RPC(version_create, WRITES, NAME, {"source", F_STR, F_REQUIRED}, {"run_id", F_ST
     struct sb_model_version v;
     SB_TRY(arg_tags(c, "tags", &in.tags));
     SB_TRY(sb_registry_version_create(&c->reg, &in, &v));
+    struct sb_str number = sb_str_of(sb_arena_printf(&c->arena, "%lld", (long long)v.version));
+    audit_note(c, &(struct audit_note){.kind = "version.create",
+                                       .model = in.name,
+                                       .to = number,
+                                       .version = number,
+                                       .run_id = in.run_id,
+                                       .user = audit_run_user(c, in.run_id)});
     return put_one_version(c, &v);
 }
 
@@ -145,7 +170,14 @@ RPC(version_update, WRITES, NAME, VERSION, {"description", F_STR, 0}, ) {
 }
 
 RPC(version_delete, WRITES, NAME, VERSION, ) {
-    return sb_registry_version_delete(&c->reg, arg_str(c, "name"), arg_str(c, "version"));
+    struct audit_note n = {.kind = "version.delete",
+                           .model = arg_str(c, "name"),
+                           .from = arg_str(c, "version"),
+                           .version = arg_str(c, "version")};
+    n.stage = audit_version_stage(c, n.model, n.version);
+    SB_TRY(sb_registry_version_delete(&c->reg, n.model, n.version));
+    audit_note(c, &n);
+    return SB_OK;
 }
 
 RPC(version_search, READS, {"filter", F_STR, 0}, {"max_results", F_INT, 0}, {"order_by", F_STRS, 0},
@@ -170,9 +202,15 @@ RPC(version_uri, READS, NAME, VERSION, ) {
 RPC(version_stage, WRITES, NAME, VERSION, {"stage", F_STR, F_REQUIRED},
     {"archive_existing_versions", F_BOOL, 0}, ) {
     struct sb_model_version v;
-    SB_TRY(sb_registry_version_stage(&c->reg, arg_str(c, "name"), arg_str(c, "version"),
-                                     arg_str(c, "stage"), arg(c, "archive_existing_versions")->b,
-                                     &v));
+    struct audit_note n = {.kind = "version.stage",
+                           .model = arg_str(c, "name"),
+                           .version = arg_str(c, "version"),
+                           .archived_others = arg(c, "archive_existing_versions")->b};
+    n.from = audit_version_stage(c, n.model, n.version);
+    SB_TRY(sb_registry_version_stage(&c->reg, n.model, n.version, arg_str(c, "stage"),
+                                     n.archived_others, &v));
+    n.to = v.stage;
+    audit_note(c, &n);
     return put_one_version(c, &v);
 }
 

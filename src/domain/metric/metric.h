@@ -64,6 +64,27 @@ enum sb_metric_type { SB_COUNTER, SB_GAUGE, SB_HISTOGRAM };
       "Alert rules that are firing, pending, or could not be evaluated (error)")                   \
     X(ALERT_DELIVERIES, "sibyl_alert_deliveries_total", SB_COUNTER, 1, ("destination", "result"),  \
       "Calls that told a destination of alerts: ok, failed")                                       \
+    X(EVENT_BYTES, "sibyl_event_bytes_total", SB_COUNTER, 1, ("model", "version", "role"),         \
+      "Bytes of a version's events")                                                               \
+    X(MODEL_CPU, "sibyl_model_cpu_seconds_total", SB_COUNTER, 1e9, ("model", "version"),           \
+      "User and system time of a version's worker processes")                                      \
+    X(CORES, "sibyl_cores", SB_GAUGE, 1, (), "Cores that the process may use")                     \
+    X(COST_CPU, "sibyl_cost_cpu_seconds_per_1000", SB_GAUGE, 1e9, ("model", "version"),            \
+      "CPU time of 1,000 predictions of a version: model, workers, and its share of the rest")     \
+    X(COST_BYTES, "sibyl_cost_bytes_per_1000", SB_GAUGE, 1, ("model", "version"),                  \
+      "Bytes of events of 1,000 predictions of a version, before compression")                     \
+    X(CAPACITY_BUSY, "sibyl_capacity_busy_ratio", SB_GAUGE, 1e6, (),                               \
+      "Part of the cores' time that serving and its workers use, over the last minute")            \
+    X(CAPACITY_HEADROOM, "sibyl_capacity_headroom_ratio", SB_GAUGE, 1e6, (), "What is left of it") \
+    X(CAPACITY_RATE, "sibyl_capacity_rows_per_second", SB_GAUGE, 1e3, (),                          \
+      "Rows answered a second, shadows too, over the last minute")                                 \
+    X(CAPACITY_LIMIT, "sibyl_capacity_rows_per_second_limit", SB_GAUGE, 1e3, (),                   \
+      "How many it would be with all cores busy, at the cost they have now")                       \
+    X(JOURNAL_DAYS, "sibyl_journal_days_until_full", SB_GAUGE, 1e3, (),                            \
+      "Until predictions fill their part of the disk, as fast as they come now and before "        \
+      "compression; at most 36500")                                                                \
+    X(HISTORY_DROPPED, "sibyl_history_dropped_total", SB_COUNTER, 1, (),                           \
+      "Documents of metrics that could not be written")                                            \
     X(INDEX_DOCS, "sibyl_index_documents", SB_GAUGE, 1, ("index"),                                 \
       "Documents that can be searched")                                                            \
     X(INDEX_LAG, "sibyl_index_lag_events", SB_GAUGE, 1, ("index"),                                 \

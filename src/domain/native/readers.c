@@ -25,7 +25,13 @@ const struct native_format native_formats[] = {
 /* ---- failures ---- */
 
 sb_err native_damaged(struct native_job *j, const char *what) {
-    (void)sb_fail(j->ctx, SB_E_CORRUPT, "damaged scikit-learn model: %s", what);
+    const struct sb_pv *o = j->object;
+    if (o && o->type == SB_PV_OBJECT)
+        (void)sb_fail(j->ctx, SB_E_CORRUPT,
+                      "damaged scikit-learn model: %s (of the %.*s made at byte %zu)", what,
+                      SB_ARG(sb_str_sub(o->object->name, 0, 60)), o->pos);
+    else
+        (void)sb_fail(j->ctx, SB_E_CORRUPT, "damaged scikit-learn model: %s", what);
     return SB_E_CORRUPT;
 }
 
@@ -99,10 +105,11 @@ sb_err native_object_read(struct native_job *j, const struct sb_pv *obj) {
     struct native_meta *m = &j->out->meta;
     const struct native_reader *r = native_reader_find(obj);
     if (!r && obj->type == SB_PV_OBJECT)
-        return native_for_worker(j, "class %.*s.%.*s",
+        return native_for_worker(j, "class %.*s.%.*s (at byte %zu)",
                                  SB_ARG(sb_str_sub(obj->object->module, 0, 60)),
-                                 SB_ARG(sb_str_sub(obj->object->name, 0, 40)));
+                                 SB_ARG(sb_str_sub(obj->object->name, 0, 40)), obj->pos);
     if (!r) return native_for_worker(j, "a file that holds no estimator");
+    j->object = obj;
     m->class_name = sb_str_of(sb_arena_printf(j->arena, "%s.%s", r->module, r->name));
     m->library = SB_STR("scikit-learn");
     SB_TRY(native_version_read(j, obj, strncmp(r->module, "sklearn.", 8) == 0));

@@ -36,10 +36,11 @@ sb_err program_step(struct program *p, const struct sb_pv *obj, struct columns *
     if (passes(obj)) return SB_OK;
     const struct native_transformer *t = find(obj);
     int version = p->j->version;
+    const struct sb_pv *whole = p->j->object;
     if (!t && obj->type == SB_PV_OBJECT)
-        return native_for_worker(p->j, "a pipeline with %.*s.%.*s",
+        return native_for_worker(p->j, "a pipeline with %.*s.%.*s (at byte %zu)",
                                  SB_ARG(sb_str_sub(obj->object->module, 0, 60)),
-                                 SB_ARG(sb_str_sub(obj->object->name, 0, 40)));
+                                 SB_ARG(sb_str_sub(obj->object->name, 0, 40)), obj->pos);
     if (!t) return native_damaged(p->j, "a step that is no transformer");
     if (gives_frames(obj)) return native_for_worker(p->j, "a pipeline with set_output(\"pandas\")");
     if (p->depth >= NATIVE_NESTING_MAX || ++p->steps > NATIVE_STEPS_MAX)
@@ -49,7 +50,9 @@ sb_err program_step(struct program *p, const struct sb_pv *obj, struct columns *
         return native_damaged(p->j, "a transformer of another number of columns");
     SB_TRY(native_version_read(p->j, obj, true));
     p->depth++;
+    p->j->object = obj;
     sb_err err = t->read(p, obj, c);
+    p->j->object = whole;
     p->depth--;
     p->j->version = version;
     return err;

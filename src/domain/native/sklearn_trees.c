@@ -120,6 +120,7 @@ static sb_err read_values(struct native_job *j, const struct sb_np_array *a,
 sb_err native_tree_read(struct native_job *j, const struct sb_pv *est, uint32_t nfeatures,
                         const struct tree_values *how, struct sb_forest_ir_tree *out) {
     const struct sb_pv *tree = sb_pv_get(est, "tree_");
+    j->object = est;
     if (!tree) return native_damaged(j, "tree without tree_ (not fitted?)");
     if (!sb_pv_is_class(tree, "sklearn.tree._tree", "Tree")) return native_damaged(j, "tree_");
     const struct sb_pv *nodes = sb_pv_get(tree, "nodes"), *values = sb_pv_get(tree, "values");

@@ -87,6 +87,7 @@ struct native_job {
     struct native_spec *out;
     struct sb_arena *arena; /* everything out points to is the arena's, or the file's */
     struct sb_errctx *ctx;
+    const struct sb_pv *object; /* being read: errors name its class and place; NULL = none yet */
     int version; /* of scikit-learn, of the object being read: 109 = 1.9, 24 = 0.24; 0 = none */
     int nesting; /* pipelines around that object */
     bool sparse; /* its pipeline gives it a scipy matrix, where some classes check less or more */

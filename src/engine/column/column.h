@@ -9,10 +9,13 @@
  * Fields are made as documents bring them: a path of object keys joined by '.', with the type of
  * the first value seen. Numbers without fraction or exponent that fit are LONG, else DOUBLE, and a
  * LONG field becomes DOUBLE when it meets one (older segments keep their LONG column; readers get
- * its values as doubles). Strings in RFC 3339 form are DATE (milliseconds since 1970), others
- * KEYWORD. Arrays are several values of one field, also over objects in arrays. A value whose type
- * does not fit its field's is left out, and the field's name stands in the KEYWORD field `_ignored`
- * of that document. null is no value. Strings over 8,191 bytes are cut for the column.
+ * its values as doubles). Strings in RFC 3339 form with day, time and zone are DATE (milliseconds
+ * since 1970), others KEYWORD. As in Elasticsearch a KEYWORD field takes numbers and booleans as
+ * they are written, and a DATE field integers (milliseconds) and days. Arrays are several values of
+ * one field, also over objects in arrays: they ascend in the column, a KEYWORD's each once. A value
+ * whose type does not fit its field's is left out, and the field's name stands in the KEYWORD field
+ * `_ignored` of that document. null is no value. Strings over 8,191 bytes are cut for the column.
+ * Each document has a time: its own, or that of its record.
  *
  * One thread writes. Any thread may take snapshots meanwhile. */
 #ifndef SB_ENGINE_COLUMN_COLUMN_H
@@ -60,14 +63,18 @@ void sb_column_close(struct sb_column_index *ix);
 /* ---- the writing thread ---- */
 
 /* Adds a document that stands at offset of the topic. Offsets ascend, except after
- * sb_column_fill_begin. Not yet visible. A text that is no JSON object becomes a document with
- * `_ignored` = "_source" and the time ts_ms. SB_E_EXISTS: that offset is in the index already. */
+ * sb_column_fill_begin. Visible after the next refresh or flush, or when its segment is full. A
+ * text that is no JSON object becomes a document with `_ignored` = "_source" and the time ts_ms.
+ * SB_E_EXISTS: that offset is in the index already; SB_E_INVALID: it lies in a hole, or outside of
+ * the one being filled. Any other failure is of storage (a full segment could not be written; it is
+ * logged): the document was not added and may be added again. */
 SB_MUST_CHECK sb_err sb_column_add(struct sb_column_index *ix, int64_t offset, int64_t ts_ms,
                                    struct sb_str json);
 /* What was added becomes visible to snapshots taken from now on. Says that offsets below `next`
  * were all seen (a topic has gaps where its compaction or damage left some out). */
 SB_MUST_CHECK sb_err sb_column_refresh(struct sb_column_index *ix, int64_t next);
-/* Everything becomes durable. Merges small segments too; does so by itself as documents come. */
+/* Everything becomes durable and visible. Merges small segments too; does so by itself as documents
+ * come. After a failure it may be called again; nothing is lost but durability. */
 SB_MUST_CHECK sb_err sb_column_flush(struct sb_column_index *ix, struct sb_errctx *ctx);
 
 /* Durable and visible state: the first range [*first, *next) of offsets at or above `from` that was
@@ -75,7 +82,9 @@ SB_MUST_CHECK sb_err sb_column_flush(struct sb_column_index *ix, struct sb_errct
  * ends, and a quarantined segment shows as a hole. */
 void sb_column_missing(struct sb_column_index *ix, int64_t from, int64_t *first, int64_t *next);
 /* Between these, documents of one hole are added (ascending, all in [first, next)); end makes them
- * a durable segment of their own and visible. */
+ * durable segments of their own and visible, and all of [first, next) seen. begin flushes first and
+ * wants first to be where a hole starts; refresh, flush and the like are SB_E_STATE until end. When
+ * end fails, what was added is given up and the hole stays. */
 SB_MUST_CHECK sb_err sb_column_fill_begin(struct sb_column_index *ix, int64_t first, int64_t next);
 SB_MUST_CHECK sb_err sb_column_fill_end(struct sb_column_index *ix, struct sb_errctx *ctx);
 /* Drops segments all of whose offsets are below first (the topic no longer has them). */

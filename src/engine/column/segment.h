@@ -18,7 +18,8 @@ struct sb_column_terms {
 };
 
 /* One field of one segment. Values are those of document 0, 1, ...; a document without a value has
- * any number there, and its bit in `present` is 0. */
+ * any number there (KEYWORD: some ordinal below terms.n), and its bit in `present` is 0. Several
+ * values of a document ascend; a KEYWORD's are each another. A column has at least one value. */
 struct sb_column {
     enum sb_column_type type; /* of this segment: LONG where the field is DOUBLE by now */
     uint8_t width;            /* bytes of a value: 1, 2, 4 or 8; DOUBLE: 8 */

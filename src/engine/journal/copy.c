@@ -4,10 +4,14 @@
  * ones with the same records, or deleted, oldest first. So each file is opened once, and one that
  * is gone is passed over as long as nothing older was taken. The segment that holds the newest
  * durable record is copied up to the end of its batch: what stands behind it is being written just
- * now, and half-seen batches would look like damage. */
+ * now, and half-seen batches would look like damage.
+ *
+ * The chain is read first: what it holds then is final, and what it does not hold is sealed by
+ * whoever opens the copy. */
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/journal/chain_int.h"
 #include "engine/journal/journal.h"
 #include "engine/journal/segment_int.h"
 #include "engine/journal/state_int.h"
@@ -151,8 +155,17 @@ static sb_err write_state(struct sb_journal_copy *c, const char *from, const cha
     return err ? err : c->made(c->arg, "checkpoint", ctx);
 }
 
-sb_err sb_journal_copy(struct sb_journal_copy *c, const char *from, const char *to,
-                       struct sb_errctx *ctx) {
+/* Without the segments that were deleted since it was read. */
+static sb_err write_chain(struct sb_journal_copy *c, struct sb_chain *chain, const char *to,
+                          struct sb_errctx *ctx) {
+    sb_chain_trim(chain, c->first);
+    SB_TRY(sb_chain_save(chain, to, ctx));
+    return c->made(c->arg, "chain", ctx);
+}
+
+/* What `from` holds, but for the chain. */
+static sb_err copy_topic(struct sb_journal_copy *c, const char *from, const char *to,
+                         struct sb_errctx *ctx) {
     struct sb_journal_reader *r;
     int64_t base = 0, pos = 0;
     SB_TRY(sb_journal_reader_open(&r, from, ctx)); /* checks the format */
@@ -165,4 +178,16 @@ sb_err sb_journal_copy(struct sb_journal_copy *c, const char *from, const char *
     SB_TRY(sb_format_write(to, ctx));
     SB_TRY(c->made(c->arg, "format", ctx));
     return write_state(c, from, to, base, pos, ctx);
+}
+
+sb_err sb_journal_copy(struct sb_journal_copy *c, const char *from, const char *to,
+                       struct sb_errctx *ctx) {
+    struct sb_chain chain;
+    struct sb_errctx why = {0};
+    sb_err none = sb_chain_load(&chain, from, &why);
+    if (none && none != SB_E_MISSING) return sb_fail(ctx, none, "%s: %s", from, why.msg);
+    sb_err err = copy_topic(c, from, to, ctx);
+    if (!err && !none) err = write_chain(c, &chain, to, ctx);
+    if (!none) sb_chain_fini(&chain);
+    return err;
 }

@@ -148,7 +148,10 @@ static void a_topic_at_rest_is_copied_whole_and_goes_on(void **state) {
     struct sb_journal_copy c = copy_topic(&h);
     int64_t next, cursor;
     assert_true(c.first == 0 && c.next == 5 * RECORDS);
-    assert_true(h.made == 3 && h.files >= 4);
+    assert_true(h.made >= 3 && h.files >= 4); /* a fourth when the chain had begun */
+    struct sb_journal_verify v = {0};
+    assert_int_equal(sb_journal_verify(&v, to, NULL), SB_OK);
+    assert_string_equal(v.why, "");
     assert_true(count(to, &next) == 5 * RECORDS && next == 5 * RECORDS);
     assert_int_equal(sb_journal_cursor_load(to, "reader", &cursor), SB_OK);
     assert_true(cursor == 17);

@@ -131,6 +131,30 @@ int64_t sb_journal_skipped(const struct sb_journal_reader *r);
 /* Offsets now: oldest kept, and one past the newest durable one. */
 SB_MUST_CHECK sb_err sb_journal_range(struct sb_journal_reader *r, int64_t *first, int64_t *next);
 
+/* ---- the chain over full segments, also while it is written ---- */
+
+enum { SB_JOURNAL_LINK_TEXT = 65 };
+
+struct sb_journal_verify {
+    /* May be NULL: how many bytes were read of how many. */
+    void (*progress)(void *arg, int64_t done, int64_t total);
+    void *arg;
+    /* out */
+    uint64_t chained;   /* segments that the chain vouches for */
+    uint64_t unchained; /* others: older than the chain, not sealed yet, being written */
+    uint64_t rewritten; /* of the chained: by redactions */
+    int64_t bytes;      /* of the chained */
+    uint64_t differ;    /* segments that are not what the chain says; 0 also when it is damaged */
+    int64_t first;      /* first offset of the first one of these; -1 = none */
+    char why[SB_ERRMSG_MAX];         /* what is wrong with it, or with the chain; "" = nothing */
+    char link[SB_JOURNAL_LINK_TEXT]; /* the chain's last link: kept elsewhere, it proves later that
+                                        nothing before was changed. "" without a chain */
+};
+/* Hashes every segment that the chain of the topic in folder dir holds. Whether all is well:
+ * v->why is empty. Errors are those of reading. */
+SB_MUST_CHECK sb_err sb_journal_verify(struct sb_journal_verify *v, const char *dir,
+                                       struct sb_errctx *ctx);
+
 /* ---- copying, also while it is written ---- */
 
 struct sb_file;

@@ -8,6 +8,7 @@
 
 #include "base/thread.h"
 #include "codec/zstd.h"
+#include "engine/journal/chain_int.h"
 #include "engine/journal/retain_int.h"
 #include "engine/journal/segment_int.h"
 #include "engine/journal/state_int.h"
@@ -20,12 +21,14 @@ enum {
     SB_JOURNAL_SPARE_RETRY_MS = 100,
     SB_JOURNAL_CALM_BYTES = 2 << 20, /* a second */
     SB_JOURNAL_UNSEALED_MAX = 8,     /* full segments that may wait for calm */
+    SB_JOURNAL_CHAIN_RETRY_MS = 1000,
 };
 
 struct sb_segment_info {
     int64_t base, size;
     int64_t max_ts; /* INT64_MAX while unknown: never too old */
     bool kept;      /* the keeper has done what is to be done with it */
+    bool chained;   /* its bytes are final, and the chain vouches for them */
 };
 
 enum sb_spare_state { SB_SPARE_NONE, SB_SPARE_WANTED, SB_SPARE_READY, SB_SPARE_FAILED };
@@ -47,8 +50,10 @@ struct sb_keeper {
     struct sb_retain_clock retain;
     int64_t rate_ns; /* when the writer's bytes were last looked at */
     uint64_t rate_bytes;
-    bool calm;           /* little was written since the look before */
-    struct sb_zstd zstd; /* the keeper thread's alone */
+    bool calm;              /* little was written since the look before */
+    bool hurry;             /* full segments are looked after whatever is written */
+    int64_t chain_retry_ns; /* not before: somebody else held the chain, or it failed */
+    struct sb_zstd zstd;    /* the keeper thread's alone */
 };
 
 struct sb_journal {
@@ -101,6 +106,15 @@ void sb_keeper_ask(struct sb_journal *j);
 /* Waits for a spare of at least `need` bytes and takes it over. */
 SB_MUST_CHECK sb_err sb_keeper_take(struct sb_journal *j, int64_t need, struct sb_file *f,
                                     int64_t *size);
+
+/* links.c: the writer's part of the chain. Enters a sealed segment, when that is not done yet.
+ * SB_E_LOCKED: somebody rewrites segments just now. */
+SB_MUST_CHECK sb_err sb_chain_enter(struct sb_journal *j, const struct sb_segment_info *info,
+                                    int64_t next, struct sb_errctx *ctx);
+/* Takes the records of segments before `base` off, as these are about to be deleted. */
+SB_MUST_CHECK sb_err sb_chain_leave(struct sb_journal *j, int64_t base, struct sb_errctx *ctx);
+/* At the start: notes which segments the chain holds. */
+void sb_chain_mark(struct sb_journal *j);
 
 /* seal.c: what happens to a full segment, [base, limit) by offsets. Checks and indexes it, cuts the
  * zeros behind it, keeps copies of damaged ranges, and packs it if asked and undamaged. */

@@ -132,7 +132,7 @@ static bool is_calm(struct sb_journal *j) {
 static size_t to_seal(struct sb_journal *j) {
     struct sb_keeper *k = &j->k;
     size_t i = unkept(k);
-    if (i == k->n || !j->o.seal_when_calm || is_calm(j)) return i;
+    if (i == k->n || !j->o.seal_when_calm || k->hurry || is_calm(j)) return i;
     return k->n - 1 - i >= SB_JOURNAL_UNSEALED_MAX ? i : k->n;
 }
 
@@ -144,13 +144,41 @@ static void seal(struct sb_journal *j, size_t i) {
     int64_t limit = k->seg[i + 1].base;
     sb_mutex_unlock(&k->m);
     struct sb_errctx ctx = {0};
-    sb_err err = sb_segment_seal(j, info.base, limit, j->o.seal_compress, &info, &ctx);
+    bool pack = j->o.seal_compress && !info.chained;
+    sb_err err = sb_segment_seal(j, info.base, limit, pack, &info, &ctx);
     if (err)
         SB_LOG(SB_LOG_WARN, "journal", "segment not sealed, the next start tries again",
                SB_KS("dir", j->dir), SB_KI("segment", info.base), SB_KE(&ctx, err));
     info.kept = true;
     sb_mutex_lock(&k->m);
     k->seg[i] = info;
+}
+
+/* The oldest sealed segment that the chain does not hold yet; n when there is none, or the time to
+ * try again has not come. */
+static size_t to_chain(const struct sb_keeper *k) {
+    if (sb_mono_ns() < k->chain_retry_ns) return k->n;
+    for (size_t i = 0; i + 1 < k->n; i++)
+        if (k->seg[i].kept && !k->seg[i].chained) return i;
+    return k->n;
+}
+
+/* Called with the lock held; gives it up. */
+static void chain(struct sb_journal *j, size_t i) {
+    struct sb_keeper *k = &j->k;
+    struct sb_segment_info info = k->seg[i];
+    int64_t limit = k->seg[i + 1].base;
+    sb_mutex_unlock(&k->m);
+    struct sb_errctx ctx = {0};
+    sb_err err = sb_chain_enter(j, &info, limit, &ctx);
+    if (err && err != SB_E_LOCKED)
+        SB_LOG(SB_LOG_WARN, "journal", "segment not in the chain yet", SB_KS("dir", j->dir),
+               SB_KI("segment", info.base), SB_KE(&ctx, err));
+    sb_mutex_lock(&k->m);
+    if (err)
+        k->chain_retry_ns = sb_mono_ns() + SB_JOURNAL_CHAIN_RETRY_MS * SB_MS;
+    else
+        k->seg[i].chained = true;
 }
 
 /* Whether the oldest segment is to go. Never the one being written. */
@@ -164,7 +192,9 @@ static bool expired(struct sb_journal *j) {
 }
 
 /* Oldest first, each durable before the next, so that a crash leaves no hole. */
-static sb_err delete_segment(struct sb_journal *j, int64_t base, struct sb_errctx *ctx) {
+static sb_err delete_segment(struct sb_journal *j, int64_t base, int64_t next,
+                             struct sb_errctx *ctx) {
+    SB_TRY(sb_chain_leave(j, next, ctx));
     char *log = sb_segment_path(j->dir, base, ".log"), *idx = sb_segment_path(j->dir, base, ".idx");
     sb_err err = sb_file_unlink(log, ctx);
     if (!err) err = sb_dir_sync(j->dir, ctx);
@@ -183,13 +213,14 @@ static void retain(struct sb_journal *j) {
     struct sb_keeper *k = &j->k;
     sb_retain_tick(&k->retain, sb_journal_mono(j) / SB_MS, sb_journal_wall_ms(j));
     while (expired(j)) {
-        int64_t base = k->seg[0].base;
+        int64_t base = k->seg[0].base, next = k->seg[1].base;
         struct sb_errctx ctx = {0};
         sb_mutex_unlock(&k->m);
-        sb_err err = delete_segment(j, base, &ctx);
+        sb_err err = delete_segment(j, base, next, &ctx);
         sb_mutex_lock(&k->m);
         if (err && err != SB_E_MISSING) {
-            SB_LOG(SB_LOG_WARN, "journal", "old segment not deleted", SB_KE(&ctx, err));
+            if (err != SB_E_LOCKED) /* being rewritten */
+                SB_LOG(SB_LOG_WARN, "journal", "old segment not deleted", SB_KE(&ctx, err));
             return;
         }
         memmove(k->seg, k->seg + 1, --k->n * sizeof *k->seg);
@@ -212,6 +243,7 @@ static void probe_space(struct sb_journal *j) {
 static void keeper_main(void *arg) {
     struct sb_journal *j = arg;
     struct sb_keeper *k = &j->k;
+    sb_chain_mark(j);
     sb_mutex_lock(&k->m);
     while (!k->stop) {
         size_t i;
@@ -219,6 +251,8 @@ static void keeper_main(void *arg) {
             make_spare(j);
         } else if ((i = to_seal(j)) < k->n) {
             seal(j, i);
+        } else if ((i = to_chain(k)) < k->n) {
+            chain(j, i);
         } else {
             retain(j);
             probe_space(j);

@@ -6,11 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <math.h>
-
 #include "base/mem.h"
-#include "base/random.h"
-#include "engine/forest/ir.h"
+#include "engine/forest/fixture_test.h"
 #include "engine/forest/kernel_int.h"
 
 enum { IMAGE_MAX = 256 << 20, ROWS = 577, MANY_TREES = 150 };
@@ -39,14 +36,6 @@ enum {
     B = 1 << SB_FOREST_BITS,
 };
 
-static double uniform(struct sb_rng *r) {
-    return (double)(sb_rng_next(r) >> 11) / 9007199254740992.0;
-}
-
-static const double odd[] = {0.0,  -0.0,      5e-324,    1e-45,  -1e-45,  1e-39,
-                             1e39, -1e39,     INFINITY,  3.4e38, -3.4e38, 1.1754943508222875e-38,
-                             0.1,  16777217., -INFINITY, 1e-320, NAN};
-
 /* Number i of a feature's thresholds. Different thresholds stay so as floats, but for some odd
  * ones, which are left out when the number counts. */
 static double threshold(const struct shape *s, struct sb_rng *r, uint32_t feature) {
@@ -55,6 +44,7 @@ static double threshold(const struct shape *s, struct sb_rng *r, uint32_t featur
         return (i * 37 % 1021 - 500.0) * 0.125 + feature;
     }
     uint64_t k = sb_rng_next(r) % 60;
+    if (k == SB_COUNT(odd)) return NAN;
     return k < SB_COUNT(odd) ? odd[k] : (double)(sb_rng_next(r) % 160) / 40 - 2;
 }
 
@@ -115,19 +105,6 @@ static void use_all(struct sb_arena *a, const struct shape *s, struct sb_forest_
         }
 }
 
-static void make_sets(struct sb_arena *a, struct sb_rng *r, const struct shape *s,
-                      struct sb_forest_ir *ir) {
-    struct sb_forest_ir_set *sets = sb_arena_zalloc(a, (s->nsets + 1) * sizeof *sets);
-    for (uint32_t i = 0; i < s->nsets; i++) {
-        uint32_t *words = sb_arena_zalloc(a, 9 * sizeof *words);
-        sets[i].n = i % 9; /* also an empty one */
-        for (uint32_t k = 0; k < sets[i].n; k++) words[k] = (uint32_t)sb_rng_next(r);
-        sets[i].words = words;
-    }
-    ir->sets = sets;
-    ir->nsets = s->nsets;
-}
-
 static void make_ir(struct sb_arena *a, struct sb_rng *r, const struct shape *s,
                     struct sb_forest_ir *ir) {
     *ir = (struct sb_forest_ir){.nfeatures = s->nfeatures,
@@ -137,31 +114,14 @@ static void make_ir(struct sb_arena *a, struct sb_rng *r, const struct shape *s,
                                 .ngroups = s->ngroups,
                                 .width = s->vectors ? s->ngroups : 1};
     ir->trees = sb_arena_zalloc(a, (s->ntrees + 1) * sizeof *ir->trees);
-    double *base = sb_arena_zalloc(a, s->ngroups * sizeof *base);
-    for (uint32_t g = 0; g < s->ngroups; g++) base[g] = (double)(float)(uniform(r) - 0.5);
-    ir->base = base;
-    make_sets(a, r, s, ir);
+    make_base(a, r, ir);
+    make_sets(a, r, s->nsets, 8, ir);
     for (uint32_t t = 0; t < s->ntrees; t++) {
         uint32_t leaves = t ? 1 + (uint32_t)(sb_rng_next(r) % s->leaves) : s->leaves;
         grow(a, r, s, leaves, ir->width, &ir->trees[t]);
         ir->trees[t].group = s->vectors ? 0 : (uint32_t)(sb_rng_next(r) % s->ngroups);
     }
     if (s->distinct) use_all(a, s, ir);
-}
-
-/* Thresholds, their neighbours (as floats where rows are), categories, odd values, NaN. */
-static double some_value(struct sb_rng *r, const struct sb_forest_ir *ir) {
-    uint64_t k = sb_rng_next(r) % 12;
-    if (k == 0) return NAN;
-    if (k < 3 || ir->ntrees == 0) return odd[sb_rng_next(r) % SB_COUNT(odd)];
-    if (k < 6 && ir->nsets) return (double)(sb_rng_next(r) % 900) / 3 - 3;
-    const struct sb_forest_ir_tree *t = &ir->trees[sb_rng_next(r) % ir->ntrees];
-    double at = t->nodes[sb_rng_next(r) % t->n].threshold,
-           side = sb_rng_next(r) & 1 ? 1e300 : -1e300;
-    if (k < 6) return at;
-    if (k < 8) return nextafter(at, side);
-    if (k < 10) return (double)nextafterf((float)at, side > 0 ? INFINITY : -INFINITY);
-    return uniform(r) * 4 - 2;
 }
 
 struct forest {

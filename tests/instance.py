@@ -12,7 +12,7 @@ from sibyl import PYTHON, ROOT, SIBYL, free_port, wait_for
 
 SLOW = 10 if os.environ.get("SIBYL_SANITIZER") else 1
 SANITIZER = re.compile(r"(?:ERROR: (?:Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:).*")
-ROLES = ("serving", "registry", "dashboard")
+ROLES = ("serving", "registry", "dashboard", "search")
 
 
 def until(condition, seconds=10, what="condition"):

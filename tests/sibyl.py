@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIBYL = pathlib.Path(os.environ.get("SIBYL_BIN", ROOT / "build/release/sibyl"))
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "sibyl"
 PYTHON = os.environ.get("SIBYL_TEST_PY", str(CACHE / "v3172/bin/python"))
-PORTS = {"dashboard": 3000, "registry": 5000, "serving": 8000}
+PORTS = {"dashboard": 3000, "registry": 5000, "serving": 8000, "search": 9200}
 
 
 class Ports:

@@ -40,12 +40,14 @@ struct sb_config {
     struct sb_addr registry_listen;
     const char *registry_url; /* never "" after loading */
     bool registry_is_ours;    /* the URL was not set: the platform process serves it */
-    struct sb_addr dashboard_listen;
+    struct sb_addr dashboard_listen, search_listen;
     struct sb_route_rules routes;
     const char *alerts_file; /* "" = DATA/alerts.yaml when it is there */
+    int64_t alerts_every;
     const char *alerts_webhook_url, *alerts_alertmanager_url;
 
     int64_t journal_segment_size, journal_retain_size, journal_retain_time;
+    int64_t metrics_retain_size, metrics_retain_time;
 
     int64_t worker_processes, worker_memory;
     int64_t worker_start_timeout, worker_max_rows, worker_max_bytes;

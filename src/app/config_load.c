@@ -1,11 +1,11 @@
 /* The sources of settings after the defaults, and what holds between settings. */
 #include "app/config.h"
 
-#include <sched.h>
 #include <stdio.h>
 
 #include "app/instance.h"
 #include "codec/yaml.h"
+#include "sys/process.h"
 
 /* ---- environment ---- */
 
@@ -169,22 +169,18 @@ static sb_err check_listeners(const struct sb_config *c, struct sb_addr *const *
     return SB_OK;
 }
 
-static int64_t cores(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set)) return 1;
-    int n = CPU_COUNT(&set);
-    return n < 1 ? 1 : n > 64 ? 64 : n;
-}
-
 sb_err sb_config_finish(struct sb_config *c, struct sb_errctx *ctx) {
-    struct sb_addr *addrs[] = {&c->serving_listen, &c->registry_listen, &c->dashboard_listen};
-    static const char *const keys[] = {"serving.listen", "registry.listen", "dashboard.listen"};
+    struct sb_addr *addrs[] = {&c->serving_listen, &c->registry_listen, &c->dashboard_listen,
+                               &c->search_listen};
+    static const char *const keys[] = {"serving.listen", "registry.listen", "dashboard.listen",
+                                       "search.listen"};
     for (size_t i = 0; i < SB_COUNT(addrs); i++)
         SB_TRY(add_offset(addrs[i], keys[i], c->port_offset, ctx));
     SB_TRY(check_listeners(c, addrs, keys, SB_COUNT(addrs), ctx));
     c->registry_is_ours = is_own_registry(c);
     if (c->registry_is_ours) c->registry_url = own_url(c);
-    if (c->serving_threads == 0) c->serving_threads = cores();
+    if (c->serving_threads == 0)
+        c->serving_threads = sb_process_cores() > 64 ? 64 : sb_process_cores();
     return SB_OK;
 }
 
@@ -203,6 +199,7 @@ void sb_config_fix_ports(struct sb_config *c) {
     fix_addr(c, "serving.listen", &c->serving_listen);
     fix_addr(c, "registry.listen", &c->registry_listen);
     fix_addr(c, "dashboard.listen", &c->dashboard_listen);
+    fix_addr(c, "search.listen", &c->search_listen);
     fix(c, "port_offset", "0");
 }
 

@@ -10,6 +10,8 @@
 enum { SB_DATADIR_VERSION = 1 };
 
 #define SB_DATADIR_PREDICTIONS  "journal/predictions"
+#define SB_DATADIR_METRICS      "journal/metrics"
+#define SB_DATADIR_INDEX        "index"
 #define SB_DATADIR_AUDIT        "journal/audit"
 #define SB_DATADIR_REGISTRY     "registry/mlflow.db"
 #define SB_DATADIR_ARTIFACTS    "artifacts"

@@ -1,4 +1,5 @@
-/* The process `platform`: registry and dashboard. A reader of the journal, never its writer. */
+/* The process `platform`: registry, dashboard, indexes and alerts. It reads the predictions of the
+ * journal and never writes them. */
 #include <stdio.h>
 
 #include "api/alerts/alerts.h"
@@ -8,6 +9,7 @@
 #include "app/alert_inputs.h"
 #include "app/daemon.h"
 #include "app/datadir.h"
+#include "app/stream.h"
 #include "base/mem.h"
 #include "domain/artifact/path.h"
 #include "domain/audit/audit.h"
@@ -29,10 +31,11 @@ struct platform {
     struct sb_ui *ui;
     struct sb_http_server *dashboard;
     struct sb_metrics *metrics;
+    struct sb_stream *stream;
     struct sb_alert_sources *alert_sources;
     struct sb_alerts *alerts;
     struct sb_alerts_api *alerts_api;
-    void *dashboard_apps[2];
+    void *registry_apps[8], *dashboard_apps[4];
 };
 
 static bool has_bytes(const char *path) {
@@ -60,14 +63,17 @@ static sb_err check_not_lost(struct sb_arena *a, const struct sb_mlflow_api_opts
     return err;
 }
 
-/* The API's tables and that of its pages. */
-static const struct sb_http_route *const *registry_tables(struct sb_arena *a) {
+/* The API's tables, that of its pages, and the metrics of this process. */
+static const struct sb_http_route *const *registry_tables(struct platform *p) {
     size_t n = 0;
     while (sb_mlflow_api_tables[n]) n++;
-    const struct sb_http_route **all = sb_arena_alloc(a, (n + 2) * sizeof *all);
+    SB_ASSERT(n + 2 <= SB_COUNT(p->registry_apps));
+    const struct sb_http_route **all = sb_arena_alloc(p->daemon->arena, (n + 3) * sizeof *all);
     for (size_t i = 0; i < n; i++) all[i] = sb_mlflow_api_tables[i];
     all[n] = sb_mlflow_ui_routes;
-    all[n + 1] = NULL;
+    all[n + 1] = sb_admin_metrics_routes;
+    all[n + 2] = NULL;
+    p->registry_apps[n + 1] = sb_stream_admin(p->stream);
     return all;
 }
 
@@ -87,15 +93,21 @@ static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
     struct sb_http_opts h = {.name = "registry",
                              .host = c->registry_listen.host,
                              .port = c->registry_listen.port,
-                             .tables = registry_tables(a),
+                             .tables = registry_tables(p),
                              .hosts = c->allowed_hosts,
                              .app = p->mlflow,
+                             .apps = p->registry_apps,
                              .body_max = SB_MLFLOW_BODY_MAX,
                              .timeout_ns = REQUEST_NS,
                              .error_body = sb_mlflow_http_error};
     SB_TRY(sb_http_listen(&p->registry, &h, p->loops, p->nloops, ctx));
     sb_daemon_serves(p->daemon, "registry", c->registry_listen.host, sb_http_port(p->registry));
     return SB_OK;
+}
+
+static void record(void *arg, const struct sb_audit_entry *e) {
+    /* when too many wait or the disk failed, audit says so itself */
+    (void)sb_audit_add(((struct platform *)arg)->audit, e);
 }
 
 static sb_err start_alerts(struct platform *p, struct sb_errctx *ctx) {
@@ -115,7 +127,10 @@ static sb_err start_alerts(struct platform *p, struct sb_errctx *ctx) {
                                .alertmanager_url = c->alerts_alertmanager_url,
                                .page_url = sb_arena_printf(a, "%s/#/alerts", page),
                                .inputs = sb_alert_sources_inputs(p->alert_sources),
-                               .metrics = p->metrics};
+                               .record = record,
+                               .record_arg = p,
+                               .metrics = p->metrics,
+                               .every_ns = c->alerts_every};
     SB_TRY(sb_alerts_start(&p->alerts, &o, ctx));
     struct sb_alerts_api_opts api = {.alerts = p->alerts, .search_url = search};
     return sb_alerts_api_new(&p->alerts_api, &api, ctx);
@@ -124,13 +139,15 @@ static sb_err start_alerts(struct platform *p, struct sb_errctx *ctx) {
 static sb_err start_dashboard(struct platform *p, struct sb_errctx *ctx) {
     const struct sb_config *c = p->daemon->config;
     struct sb_arena *a = p->daemon->arena;
-    static const struct sb_http_route *const tables[] = {sb_ui_routes, sb_alerts_routes, NULL};
+    static const struct sb_http_route *const tables[] = {sb_ui_routes, sb_admin_routes,
+                                                         sb_alerts_routes, NULL};
     struct sb_ui_opts o = {
         .journal_dir = sb_datadir_path(a, c->data, SB_DATADIR_PREDICTIONS),
         .serving_url = sb_instance_url_of(a, c->serving_listen.host, c->serving_listen.port),
         .registry_url = c->registry_url};
     SB_TRY(sb_ui_new(&p->ui, &o, ctx));
-    p->dashboard_apps[1] = p->alerts_api;
+    p->dashboard_apps[1] = sb_stream_admin(p->stream);
+    p->dashboard_apps[2] = p->alerts_api;
     struct sb_http_opts h = {.name = "dashboard",
                              .host = c->dashboard_listen.host,
                              .port = c->dashboard_listen.port,
@@ -168,6 +185,7 @@ static void platform_stop(struct sb_daemon *d) {
     if (p->alert_sources) sb_alert_sources_stop(p->alert_sources);
     sb_alerts_stop(p->alerts);
     sb_alert_sources_free(p->alert_sources);
+    sb_stream_stop(p->stream);
     sb_metrics_free(p->metrics);
     sb_audit_close(p->audit); /* behind all that adds entries */
     for (size_t i = 0; i < p->nloops; i++) sb_loop_free(p->loops[i]);
@@ -182,6 +200,7 @@ static sb_err start_all(struct platform *p, struct sb_errctx *ctx) {
     SB_TRY(sb_audit_open(
         &p->audit, sb_datadir_path(p->daemon->arena, p->daemon->config->data, SB_DATADIR_AUDIT),
         ctx));
+    SB_TRY(sb_stream_start(&p->stream, p->daemon->config, p->daemon->arena, p->metrics, ctx));
     SB_TRY(start_registry(p, ctx));
     SB_TRY(start_alerts(p, ctx));
     SB_TRY(start_dashboard(p, ctx));

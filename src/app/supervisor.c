@@ -252,7 +252,8 @@ static void on_signal(void *arg, int signum) {
 /* A port of 0 is settled here, once: the processes know each other's, and keep theirs when they are
  * restarted. */
 static sb_err settle_ports(struct sb_config *c, struct sb_errctx *ctx) {
-    struct sb_addr *addrs[] = {&c->serving_listen, &c->registry_listen, &c->dashboard_listen};
+    struct sb_addr *addrs[] = {&c->serving_listen, &c->registry_listen, &c->dashboard_listen,
+                               &c->search_listen};
     for (size_t i = 0; i < SB_COUNT(addrs); i++)
         SB_TRY(sb_listen_check(addrs[i]->host, &addrs[i]->port, ctx));
     sb_config_fix_ports(c);

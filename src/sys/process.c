@@ -1,6 +1,7 @@
 #include "sys/process.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,28 @@ void sb_process_go_last(void) {
 
 bool sb_process_is_terminal(int fd) {
     return isatty(fd) == 1;
+}
+
+int sb_process_cores(void) {
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    return n < 1 ? 1 : n;
+}
+
+/* Fields 14 and 15 of /proc/PID/stat, in clock ticks; the command name before may hold spaces. */
+int64_t sb_process_cpu_ns(int pid) {
+    char path[32], line[1024];
+    unsigned long long user = 0, kernel = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "re");
+    if (!f) return 0;
+    size_t n = fread(line, 1, sizeof line - 1, f);
+    fclose(f);
+    line[n] = 0;
+    char *p = strrchr(line, ')');
+    for (int field = 2; p && field < 14; field++) p = strchr(p + 1, ' ');
+    if (!p || sscanf(p, "%llu %llu", &user, &kernel) != 2) return 0;
+    return (int64_t)(user + kernel) * (SB_SEC / sysconf(_SC_CLK_TCK));
 }
 
 void sb_process_path(char *to, size_t n) {

@@ -29,6 +29,11 @@ void sb_process_go_last(void);
 /* Whether a file descriptor is a terminal, that is, whether a person reads along. */
 bool sb_process_is_terminal(int fd);
 
+/* Cores that this process may run on, at least 1. */
+int sb_process_cores(void);
+/* User and system time of another process; 0 when it is not there. */
+int64_t sb_process_cpu_ns(int pid);
+
 /* Path of this program's file; "" when it cannot be told. n >= 2. */
 void sb_process_path(char *to, size_t n);
 /* What kind of processor the kernel runs on: "x86_64". */

@@ -17,7 +17,7 @@ from sibyl import PYTHON, SIBYL, Sibyl, free_port, wait_for
 
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 FAST = ["--worker-processes=0"]  # without Python, whose mlflow takes seconds to import
-FREE = ["--serving-listen=127.0.0.1:0", "--registry-listen=127.0.0.1:0", "--dashboard-listen=127.0.0.1:0"]
+FREE = ["--serving-listen=127.0.0.1:0", "--registry-listen=127.0.0.1:0", "--dashboard-listen=127.0.0.1:0", "--search-listen=127.0.0.1:0"]
 
 
 def doctor(*args, before=(), **kw):

@@ -153,22 +153,22 @@ void sb_lane_withdraw(struct lane *l, struct call *call) {
     call->key->in = NULL;
 }
 
-bool sb_lane_record(struct lane *l, struct call *call, const struct sb_event *e,
-                    const struct sb_event_request *r, struct sb_str answer) {
+size_t sb_lane_record(struct lane *l, struct call *call, const struct sb_event *e,
+                      const struct sb_event_request *r, struct sb_str answer) {
     struct sb_str node = sb_str_of(l->s->o.node);
     size_t bound = sb_event_size_bound(e, r, node), headers = 0;
-    if (l->in_flight_bytes > IN_FLIGHT_BYTES_MAX || bound > SB_LIMIT_EVENT_BYTES) return false;
+    if (l->in_flight_bytes > IN_FLIGHT_BYTES_MAX || bound > SB_LIMIT_EVENT_BYTES) return 0;
     if (answer.n) headers = sb_journal_header_bound(sb_answer_header_name, answer);
     struct commit *c = open_commit(l);
     char *to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, headers);
     if (!to) { /* full: this one goes first; no replies from here, a call is being written */
-        if (call && call->key && call->key->in == c) return false;
+        if (call && call->key && call->key->in == c) return 0;
         submit(l, CLAIM_AWAY);
         c = open_commit(l);
         to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, headers);
-        if (!to) return false;
+        if (!to) return 0;
     }
-    size_t n = sb_event_write(to, e, r, node);
+    size_t event = sb_event_write(to, e, r, node), n = event;
     sb_journal_group_end(&c->group, n);
     if (answer.n) {
         sb_journal_group_header(&c->group, sb_answer_header_name, answer);
@@ -182,7 +182,7 @@ bool sb_lane_record(struct lane *l, struct call *call, const struct sb_event *e,
     bool waits = call && !call->refused;
     if (waits && !(c->first && SB_CONTAINER(c->last, struct wait, next)->call == call))
         add_wait(c, call);
-    return true;
+    return event;
 }
 
 static void on_refresh(struct sb_timer *t) {

@@ -239,11 +239,16 @@ static sb_err record_rows(struct call *c, sb_err err) {
         if (!err) c->dialect->row(&l->reply, c, row, &j);
         if (!err && last) c->dialect->end(&l->reply, c);
         if (last && c->key && !sb_buf_err(&l->reply)) fits = sb_call_key_answer(c, &answer);
-        if (fits && sb_lane_record(l, c, &e, &c->event, answer)) {
+        size_t n = fits ? sb_lane_record(l, c, &e, &c->event, answer) : 0;
+        c->event_bytes += n;
+        if (n) {
             if (answer.n) c->key->answered = true;
             continue;
         }
-        if (whole) sb_lane_withdraw(l, c);
+        if (whole) {
+            sb_lane_withdraw(l, c);
+            c->event_bytes = 0;
+        }
         return whole || !fits ? SB_E_LIMIT : SB_E_BUSY;
     }
     return SB_OK;
@@ -252,6 +257,7 @@ static sb_err record_rows(struct call *c, sb_err err) {
 static void count(struct call *c, sb_err err) {
     struct sb_series **series = c->live ? c->live->outcomes : c->lane->s->unrouted;
     sb_series_add(series[event_status_of(err)], (int64_t)(c->batch.nrows ? c->batch.nrows : 1));
+    if (c->live) sb_series_add(c->live->event_bytes, (int64_t)c->event_bytes);
 }
 
 static void set_error_reply(struct call *c, sb_err err) {
@@ -440,5 +446,6 @@ void sb_serving_on_refused(void *app, const struct sb_http_req *request, int sta
     e.error = sb_str_of(ctx.msg);
     struct row_json j = sb_row_json(c->lane, c->live, &c->batch, NULL, 0);
     sb_row_into_event(&j, &e);
-    if (sb_lane_record(c->lane, NULL, &e, &c->event, (struct sb_str){0})) count(c, err);
+    c->event_bytes = sb_lane_record(c->lane, NULL, &e, &c->event, (struct sb_str){0});
+    if (c->event_bytes) count(c, err);
 }

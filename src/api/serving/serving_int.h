@@ -144,6 +144,7 @@ struct call {
     struct sb_errctx ctx;
     struct sb_str field;       /* that the error is about, or empty */
     int64_t row;               /* that the error is about, or -1 */
+    size_t event_bytes;        /* of its events */
     struct sb_event_tag *tags; /* of event */
     int64_t wall_ms;
     struct sb_str idempotency_key; /* of the header */
@@ -209,12 +210,12 @@ static inline uint64_t sb_next_seq(struct sb_serving *s) {
 
 struct lane *sb_lane_of(struct sb_serving *s, const struct sb_loop *loop);
 
-/* commit.c: adds an event; c (may be NULL) waits for it. False when the lane has too much in flight
- * or the event is over the limits. answer: stored with it, when not empty. */
-bool sb_lane_record(struct lane *l, struct call *c, const struct sb_event *e,
+/* commit.c: adds an event; c (may be NULL) waits for it. The event's bytes; 0 when the lane has too
+ * much in flight or the event is over the limits. answer: stored with it, when not empty. */
+size_t sb_lane_record(struct lane *l, struct call *c, const struct sb_event *e,
                     const struct sb_event_request *r, struct sb_str answer);
 /* For a call whose events must become durable together or not at all: the next ones go into a group
- * of their own, which is not left when it is full (sb_lane_record is false) ... */
+ * of their own, which is not left when it is full (sb_lane_record is 0) ... */
 void sb_lane_begin_whole(struct lane *l, struct call *c);
 /* ... but can be taken back. */
 void sb_lane_withdraw(struct lane *l, struct call *c);

@@ -115,7 +115,9 @@ static void record(struct shadow *s) {
         sb_uuid7(&s->lane->ids, s->wall_ms, e.id);
         struct row_json j = sb_row_json(s->lane, s->live, &s->batch, out, row);
         sb_row_into_event(&j, &e);
-        if (!sb_lane_record(s->lane, NULL, &e, &s->event, (struct sb_str){0})) {
+        size_t n = sb_lane_record(s->lane, NULL, &e, &s->event, (struct sb_str){0});
+        sb_series_add(s->live->event_bytes, (int64_t)n);
+        if (!n) {
             sb_series_add(s->lane->s->shadow_shed, (int64_t)(s->batch.nrows - row));
             return;
         }

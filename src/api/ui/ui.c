@@ -47,16 +47,11 @@ static void links(struct sb_http_req *r) {
     reply_buf(r, &b);
 }
 
-static void health(struct sb_http_req *r) {
-    sb_http_reply(r, 200, "text/plain; charset=utf-8", SB_STR("OK\n"));
-}
-
 const struct sb_http_route sb_ui_routes[] = {
     {SB_HTTP_GET, "/", SB_SCOPE_READ, 0, page, "The live page"},
     {SB_HTTP_GET, "/api/live", SB_SCOPE_READ, 0, live,
      "Traffic and latency of the last minutes, the newest events, what is live"},
     {SB_HTTP_GET, "/api/links", SB_SCOPE_READ, 0, links, "URLs of the other ports"},
-    {SB_HTTP_GET, "/health", SB_SCOPE_PUBLIC, 0, health, "200 while the page is served"},
     {0},
 };
 

@@ -206,6 +206,7 @@ void sb_metrics_update_process(struct sb_metrics *m) {
     struct sb_process_usage u;
     sb_process_usage_get(&u);
     sb_series_set(sb_metrics_get(m, SB_METRIC_PROCESS_CPU, NULL), sb_cpu_ns());
+    sb_series_set(sb_metrics_get(m, SB_METRIC_CORES, NULL), sb_process_cores());
     sb_series_set(sb_metrics_get(m, SB_METRIC_PROCESS_RSS, NULL), u.rss_bytes);
     sb_series_set(sb_metrics_get(m, SB_METRIC_PROCESS_FDS, NULL), u.open_fds);
     sb_series_set(sb_metrics_get(m, SB_METRIC_PROCESS_START, NULL), u.start_wall_ns);

@@ -43,6 +43,8 @@ struct sb_model_ops {
     size_t inline_rows;
     /* Memory the version holds: bytes of images and of its workers now. */
     size_t (*memory)(void *self);
+    /* CPU time of processes of its own, as far as they run; NULL = it has none. */
+    int64_t (*cpu_ns)(void *self);
     /* One JSON object about its state (workers, layout chosen), for /health and `sibyl models`. */
     void (*describe)(void *self, struct sb_buf *out);
     /* Last reference is gone; any thread. */

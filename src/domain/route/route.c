@@ -27,6 +27,7 @@ static void live_series(struct sb_live *l, struct sb_metrics *metrics,
         sb_str_of(i->name), sb_str_of(i->version), sb_str_of(sb_role_name(l->role)), {0}};
     l->predict_seconds = sb_metrics_get(metrics, SB_METRIC_PREDICT_SECONDS, v);
     l->compute_seconds = sb_metrics_get(metrics, SB_METRIC_COMPUTE_SECONDS, v);
+    l->event_bytes = sb_metrics_get(metrics, SB_METRIC_EVENT_BYTES, v);
     for (size_t k = 0; k < SB_OUTCOMES; k++) {
         v[3] = sb_str_of(outcome_names[k]);
         l->outcomes[k] = sb_metrics_get(metrics, SB_METRIC_PREDICTIONS, v);

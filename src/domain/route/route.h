@@ -37,7 +37,7 @@ struct sb_live {
     size_t ninputs;
     /* series of this version */
     struct sb_series *outcomes[SB_OUTCOMES];
-    struct sb_series *predict_seconds, *compute_seconds;
+    struct sb_series *predict_seconds, *compute_seconds, *event_bytes;
 };
 
 struct sb_live_opts {

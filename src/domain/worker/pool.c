@@ -19,6 +19,7 @@
 #include "codec/json.h"
 #include "domain/worker/process.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 enum {
     CALL_REQUESTS = 256, /* in one call */
@@ -429,6 +430,7 @@ static void read_facts(struct pool *p, struct sb_str json) {
 }
 
 static size_t pool_memory(void *self);
+static int64_t pool_cpu_ns(void *self);
 static void pool_describe(void *self, struct sb_buf *out);
 static void pool_free(void *self);
 
@@ -437,6 +439,7 @@ static const struct sb_model_ops OPS = {
     .predict = pool_predict,
     .inline_rows = 0,
     .memory = pool_memory,
+    .cpu_ns = pool_cpu_ns,
     .describe = pool_describe,
     .free = pool_free,
 };
@@ -775,6 +778,16 @@ static size_t pool_memory(void *self) {
     struct pool *p = self;
     size_t n = 0;
     for (int i = 0; i < p->nworkers; i++) n += (size_t)resident(atomic_load(&p->workers[i].pid));
+    return n;
+}
+
+static int64_t pool_cpu_ns(void *self) {
+    struct pool *p = self;
+    int64_t n = 0;
+    for (int i = 0; i < p->nworkers; i++) {
+        int pid = atomic_load(&p->workers[i].pid);
+        if (pid) n += sb_process_cpu_ns(pid);
+    }
     return n;
 }
 

@@ -41,6 +41,10 @@ extern const struct sb_option sb_restore_options[];
 enum sb_exit sb_gc_run(struct sb_cli *cli);
 extern const struct sb_option sb_gc_options[];
 
+/* `sibyl alerts`: rules with their state, silences, tests; of the running platform. */
+enum sb_exit sb_alerts_run(struct sb_cli *cli);
+extern const struct sb_option sb_alerts_options[];
+
 /* `sibyl completion SHELL`, and the hidden `sibyl complete` that its scripts call. */
 enum sb_exit sb_completion_run(struct sb_cli *cli);
 enum sb_exit sb_complete_run(struct sb_cli *cli);

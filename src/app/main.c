@@ -16,6 +16,7 @@ static enum sb_exit run_platform(struct sb_cli *cli) {
 
 static const char *const all_settings[] = {"*", NULL};
 static const char *const client_settings[] = {"data", "serving.listen", "port_offset", NULL};
+static const char *const alerts_settings[] = {"data", "dashboard.listen", "port_offset", NULL};
 static const char *const reader_settings[] = {"data", NULL};
 
 static const struct sb_option docs_options[] = {
@@ -92,6 +93,24 @@ const struct sb_command sb_commands[] = {
      .options = sb_events_options,
      .settings = reader_settings,
      .run = sb_events_run},
+    {.name = "alerts",
+     .usage = "[list | show NAME | silence NAME | unsilence NAME | enable NAME | disable NAME | "
+              "test [DESTINATION] | check FILE]",
+     .words = "list|show|silence|unsilence|enable|disable|test|check",
+     .max_words = 2,
+     .summary = "Alert rules: which fire, why, and quiet for a while.",
+     .details = "Asks the running platform; check only reads the file. docs/ALERTS.md has the\n"
+                "rules' keys. unsilence takes a rule's name or a silence's id; test sends a test\n"
+                "alert to every destination of the settings, or to the one named.",
+     .examples = "  sibyl alerts\n"
+                 "  sibyl alerts show 'latency p99'\n"
+                 "  sibyl alerts silence 'error rate' --for 2h --why 'deploying'\n"
+                 "  sibyl alerts check alerts.yaml",
+     .json = "list: the answer of GET /api/alerts (docs/ALERTS.md); the others: the API's answer "
+             "to what was asked; check: one object: ok, rules (how many), error, line.",
+     .options = sb_alerts_options,
+     .settings = alerts_settings,
+     .run = sb_alerts_run},
     {.name = "backup",
      .usage = "PATH",
      .words = "@folders",

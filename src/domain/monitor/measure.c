@@ -6,7 +6,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-/* Counters need only the value at the window's begin: that many points say it well enough. */
+/* Counters need only the value at the window's begin: that many points say it well enough. Looks
+ * are never exactly as far apart as they should be, so points may lie a fifth nearer. */
 enum { COUNTER_POINTS = 60, EVERY_MS = 5000 };
 
 struct point {
@@ -55,8 +56,8 @@ struct sb_monitor_track *sb_monitor_track_new(const struct sb_monitor_rule *rule
     t->window_ms = rule->window_ns / SB_MS;
     size_t points = (size_t)(t->window_ms / EVERY_MS) + 1;
     if (t->counter && points > COUNTER_POINTS) points = COUNTER_POINTS;
-    t->cap = s->stat == SB_MONITOR_VALUE ? 0 : points + 1;
-    t->step_ms = t->counter ? t->window_ms / (int64_t)points : 0;
+    t->cap = s->stat == SB_MONITOR_VALUE ? 0 : points + points / 4 + 2;
+    t->step_ms = t->window_ms / (int64_t)points * 4 / 5;
     sb_map_init(&t->by_labels);
     return t;
 }
@@ -221,19 +222,20 @@ static double increase(const struct sb_monitor_track *t, const struct series *s)
     return s->last.v - base_of(t, s)->v;
 }
 
+/* The newest value too, when it came too soon after the one before to be kept. */
 static double over_window(const struct sb_monitor_track *t, const struct series *s) {
     double sum = 0, min = HUGE_VAL, max = -HUGE_VAL, n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        const struct point *p = &s->ring[(s->head + i) % t->cap];
-        if (p->ms < t->now_ms - t->window_ms) continue;
+    for (size_t i = 0; i <= s->n; i++) {
+        const struct point *p = i < s->n ? &s->ring[(s->head + i) % t->cap] : &s->last;
+        bool kept = i == s->n && s->ring[(s->head + s->n - 1) % t->cap].ms == s->last.ms;
+        if (kept || p->ms < t->now_ms - t->window_ms) continue;
         sum += p->v;
         min = p->v < min ? p->v : min;
         max = p->v > max ? p->v : max;
         n++;
     }
-    return t->source->stat == SB_MONITOR_MIN   ? min
-           : t->source->stat == SB_MONITOR_MAX ? max
-                                               : sum / n;
+    if (t->source->stat == SB_MONITOR_AVG) return sum / n;
+    return t->source->stat == SB_MONITOR_MIN ? min : max;
 }
 
 static bool value_of(const struct sb_monitor_track *t, const struct series *s, double *out) {

@@ -108,7 +108,12 @@ $(B)/gen/web_%.h: web/%.html tools/embed
 	@mkdir -p $(@D)
 	tools/embed sb_web_$* $< > $@
 $(B)/src/api/serving/openapi.o: $(B)/gen/web_docs.h
-$(B)/src/api/ui/ui.o: $(B)/gen/web_live.h
+DASHBOARD := $(wildcard web/dashboard/*.* web/dashboard/*/*.js)
+CHARTJS := /usr/share/javascript/chart.js/chart.min.js
+$(B)/gen/web_dashboard.h: $(DASHBOARD) $(CHARTJS) tools/embed-tree web/dashboard web/dashboard/lib web/dashboard/pages
+	@mkdir -p $(@D)
+	tools/embed-tree sb_web_dashboard chart.js=$(CHARTJS) $(foreach f,$(DASHBOARD),$(f:web/dashboard/%=%)=$(f)) > $@
+$(B)/src/api/ui/files.o: $(B)/gen/web_dashboard.h
 $(B)/src/api/mlflow_ui/files.o: $(B)/gen/web_registry.h
 
 # ---- unit tests: one program per x_test.c, linked with its folder and the layers below it ----

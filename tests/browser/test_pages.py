@@ -1,76 +1,24 @@
-"""The live page and the API's reference page in a real browser: acted on, no console error, no overflow, readable."""
+"""The API's reference page in a real browser: acted on, no console error, no overflow, readable."""
 import pathlib
 import sys
 
 import pytest
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parent.parent)]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from page import Page  # noqa: E402
-from sibyl import ROOT, Sibyl, wait_for  # noqa: E402
-
-ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
-HOSTILE = '<img src=x onerror="window.hacked=1">'
+from dashboard import a_page, check_looks, platform, wait_for  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def s():
-    with Sibyl() as s:
-        s.register("iris", ROOT / "share/samples/iris-forest", alias="production")
+    with platform() as s:
         yield s
 
 
 @pytest.fixture(scope="module")
 def page():
-    p = Page()
-    yield p
-    p.close()
-
-
-def check_looks(page, name):
-    for width in [360, 900, 1600]:
-        for dark in [False, True]:
-            page.size(width, 900, dark)
-            page.eval("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
-            page.screenshot(f"{name}-{width}{'-dark' if dark else ''}")
-            assert page.overflow() <= 0, f"{width} px: wider than the window"
-            assert page.low_contrast() == [], f"{width} px, dark={dark}"
-    assert page.problems == []
-
-
-def test_the_live_page_teaches_when_it_is_empty_and_then_shows_events(s, page):
-    page.size(1600, 900)
-    page.go(f"http://127.0.0.1:{s.dashboard}/")
-    page.wait("document.getElementById('events').textContent.includes('No prediction yet')")
-    a = s.post("/models/iris/predict", ROW, headers={"X-User-Id": HOSTILE})
-    s.post("/models/iris/predict", {**ROW, "petal_width": HOSTILE})
-    page.wait("document.getElementById('events').textContent.includes('species: setosa')")
-    page.wait("document.getElementById('state').textContent === 'healthy'")
-    assert page.eval("document.getElementById('models').textContent").startswith("iris1primaryalias production")
-    # a click shows the whole record
-    page.eval(f"[...document.querySelectorAll('button.row')].find(b => b.ariaLabel.includes('{a.headers['X-Event-ID']}')).click()")
-    page.wait("document.getElementById('detail').open")
-    shown = page.eval("document.querySelector('#detail pre').textContent")
-    assert a.headers["X-Event-ID"] in shown and HOSTILE.replace('"', '\\"') in shown
-    page.eval("document.querySelector('#detail button').click()")
-    page.wait("!document.getElementById('detail').open")
-    assert page.eval("window.hacked") is None
-    check_looks(page, "live")
-
-
-def test_the_live_page_says_when_serving_is_away(s, page):
-    import os
-    import signal
-    page.size(1600, 900)
-    page.go(f"http://127.0.0.1:{s.dashboard}/")
-    page.wait("document.getElementById('state').textContent === 'healthy'")
-    pid = s.role_pid("serving")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        page.wait("document.getElementById('models').textContent.includes('does not answer')")
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    page.wait("document.getElementById('state').textContent === 'healthy'")
+    with a_page() as p:
+        yield p
 
 
 def test_the_reference_page_tries_a_prediction(s, page):

@@ -72,16 +72,6 @@ static void not_found(struct sb_http_req *r) {
     sb_buf_fini(&b);
 }
 
-static bool is_known(struct sb_http_req *r, const char *etag) {
-    struct sb_str tag, list = sb_http_get_header(r, "If-None-Match");
-    while (sb_str_split(&list, ',', &tag)) {
-        tag = sb_str_trim(tag);
-        if (sb_str_starts(tag, SB_STR("W/"))) tag = sb_str_sub(tag, 2, tag.n);
-        if (sb_str_is(tag, etag) || sb_str_is(tag, "*")) return true;
-    }
-    return false;
-}
-
 static void reply_file(struct sb_http_req *r, const char *name, bool index, struct sb_str bytes,
                        const char *csp) {
     char etag[40], type[80];
@@ -95,7 +85,7 @@ static void reply_file(struct sb_http_req *r, const char *name, bool index, stru
     sb_http_add_header(r, "X-Frame-Options", SB_STR("SAMEORIGIN"));
     sb_http_add_header(r, "Referrer-Policy", SB_STR("same-origin"));
     if (csp) sb_http_add_header(r, "Content-Security-Policy", sb_str_of(csp));
-    if (is_known(r, etag))
+    if (sb_http_is_known(r, etag))
         sb_http_reply(r, 304, type, (struct sb_str){0});
     else
         sb_http_reply(r, 200, type, bytes);

@@ -1,4 +1,4 @@
-/* The live page on port 3000: versions live, traffic, latency, last events. Same-origin only. */
+/* The dashboard on port 3000: its pages, and the other roles' APIs at the same origin. */
 #ifndef SB_API_UI_UI_H
 #define SB_API_UI_UI_H
 
@@ -9,9 +9,10 @@ struct sb_ui;
 
 /* Borrowed. */
 struct sb_ui_opts {
-    const char *journal_dir;  /* topic predictions, read up to its durable mark */
-    const char *serving_url;  /* whose /health says what is live */
-    const char *registry_url; /* for a link */
+    const char *journal_dir; /* topic predictions, read up to its durable mark */
+    const char *serving_url; /* also asked for /health */
+    const char *registry_url;
+    const char *search_url; /* for links and copied commands */
 };
 
 /* Starts the thread that follows the journal. */

@@ -56,6 +56,12 @@ const char *sb_fetch_base_url(const struct sb_fetch *f) {
     return f->base;
 }
 
+const char *sb_fetch_content_type(const struct sb_fetch *f) {
+    const char *type = NULL;
+    curl_easy_getinfo(f->curl, CURLINFO_CONTENT_TYPE, &type);
+    return type ? type : "";
+}
+
 void sb_fetch_stop(struct sb_fetch *f) {
     f->stopped = true;
 }

@@ -45,6 +45,9 @@ struct sb_fetch_request {
 SB_MUST_CHECK sb_err sb_fetch_call(struct sb_fetch *f, const struct sb_fetch_request *req,
                                    int *status, struct sb_buf *response, struct sb_errctx *ctx);
 
+/* Content-Type of the newest response, "" when it had none; valid until the next call. */
+const char *sb_fetch_content_type(const struct sb_fetch *f);
+
 /* Any thread: the call in progress, and every later one, ends with SB_E_CLOSED within a second. */
 void sb_fetch_stop(struct sb_fetch *f);
 

@@ -1,0 +1,134 @@
+// Overview: what is served, how much, how fast, how well, and what it costs.
+import { search, serving, links } from '../lib/api.js';
+import { timeChart } from '../lib/charts.js';
+import { controls } from '../lib/controls.js';
+import { copyAs, searchRequest } from '../lib/copy.js';
+import { h } from '../lib/dom.js';
+import { ago, bytes, count, micros, percent, short } from '../lib/format.js';
+import { poll } from '../lib/live.js';
+import { filtered, interval, is, narrow, perTime, PRIMARY } from '../lib/query.js';
+import * as state from '../lib/state.js';
+import { badge, button, empty, panel, tile } from '../lib/ui.js';
+import { barList, table } from '../lib/table.js';
+
+const FAILED = { bool: { must_not: [{ term: { status: 'ok' } }] } };
+const QUANTILES = { percentiles: { field: 'latency.total_us', percents: [50, 95, 99] } };
+
+// The one question behind tiles, traffic and latency.
+function trafficBody(range) {
+  const width = interval(range);
+  return {
+    size: 0, track_total_hits: true, query: filtered('', range, PRIMARY),
+    aggs: {
+      time: perTime(range, width, { failed: { filter: FAILED }, latency: QUANTILES }),
+      failed: { filter: FAILED }, latency: QUANTILES,
+      versions: { terms: { field: 'model.keyword', size: 10 }, aggs: { version: { terms: { field: 'model_version.keyword', size: 10 }, aggs: { failed: { filter: FAILED }, latency: QUANTILES } } } },
+      errors: { filter: FAILED, aggs: { why: { terms: { field: 'error.keyword', size: 5 } } } },
+    },
+  };
+}
+
+const p = (agg, percent) => agg?.values?.[percent + '.0'] ?? null;
+const eventsLink = (q, text) => h('a', { href: state.hrefKeep('events', { q }) }, text);
+const versionQuery = (model, version) => narrow(is('model', model), is('model_version', version));
+
+// One row a model and role.
+function versionRows(health) {
+  const rows = [];
+  for (const m of health.models ?? []) {
+    for (const [role, v] of [['primary', m.live], ['shadow', m.shadow], ['canary', m.canary]]) if (v) rows.push({ route: m.name, role, ...v });
+    if (m.failure) rows.push({ route: m.name, role: 'not live', version: m.failed_version, failure: m.failure });
+    else if (!m.live) rows.push({ route: m.name, role: 'loading' });
+  }
+  return rows;
+}
+const VERSION_COLUMNS = [
+  { title: 'Model', cell: r => eventsLink(is('model', r.model ?? r.route), r.route) },
+  { title: 'Version', class: 'num', cell: r => r.model && r.version ? eventsLink(versionQuery(r.model, r.version), r.version) : r.version ?? '' },
+  { title: 'Role', cell: r => badge(r.role, { primary: 'good', 'not live': 'bad', shadow: 'mark' }[r.role]) },
+  { title: 'Why', class: 'grow', cell: r => r.failure ? h('span', { class: 'bad' }, r.failure) : [r.policy ?? 'being fetched', r.loaded_ms ? h('span', { class: 'soft' }, ', loaded ' + ago(r.loaded_ms)) : null] },
+  { title: 'Back-end', class: 'grow', cell: r => r.backend ? [badge(r.backend), ' ', h('span', { class: 'soft' }, r.why)] : '' },
+  { title: 'Memory', class: 'num', cell: r => r.memory_bytes ? bytes(r.memory_bytes) : '' },
+];
+
+function firstSteps(url) {
+  return empty('No prediction in this time range', 'Send one, and it is here within a second:', {
+    code: `curl -s ${url}/models/NAME/predict -H 'Content-Type: application/json' -d '{"feature": 1.0}'`,
+    actions: [button('Show the last 7 days', () => state.set({ from: 'now-7d', to: null }))],
+  });
+}
+
+export function mount(root) {
+  let url = 'http://127.0.0.1:8000', body = null;
+  links().then(l => { url = l.serving; }, () => {});
+  const copy = copyAs(() => searchRequest('predictions', body ?? trafficBody(state.range())));
+  const onBrush = (from, to) => state.setRange(from, to);
+
+  const rate = tile('Predictions a second', { id: 'rate' }), total = tile('Predictions', { id: 'total' }), errors = tile('Not answered', { id: 'errors' });
+  const p50 = tile('p50 latency', { id: 'p50' }), p95 = tile('p95 latency', { id: 'p95' }), p99 = tile('p99 latency', { id: 'p99' });
+  const tiles = h('div', { class: 'tiles' }, [rate, total, errors, p50, p95, p99].map(t => t.root));
+
+  const traffic = panel('Traffic', { note: 'predictions a second', actions: copy, id: 'traffic' });
+  const trafficChart = timeChart({ type: 'bar', stacked: true, label: 'Predictions a second over time', onBrush });
+  const latency = panel('Latency', { note: 'request received to event written', actions: copyAs(() => searchRequest('predictions', body ?? trafficBody(state.range()))), id: 'latency' });
+  const latencyChart = timeChart({ label: 'Latency over time: median, 95th and 99th percentile', format: micros, onBrush });
+  const versions = panel('Live versions', { note: 'and why', wide: true, id: 'versions', actions: copyAs(() => ({ target: 'serving', path: '/models' })) });
+  const versionTable = table(VERSION_COLUMNS, { label: 'Live versions', empty: empty('No model yet', 'Register one with the MLflow client, and it is served at once.', { code: 'mlflow.sklearn.log_model(model, name="model", registered_model_name="iris")' }) });
+  const byVersion = panel('By version', { note: 'share of the predictions', id: 'by-version' }), why = panel('What went wrong', { id: 'wrong' });
+  versions.show(versionTable.root);
+
+  const bar = controls({ title: 'Overview', refresh: () => loop.now() });
+  root.append(bar.root, tiles, h('div', { class: 'grid' }, traffic.root, latency.root), versions.root, h('div', { class: 'grid' }, byVersion.root, why.root));
+
+  function showTraffic(a, range) {
+    const width = interval(range), time = a.aggregations.time.buckets, all = a.hits.total.value, failed = a.aggregations.failed.doc_count;
+    const done = time.filter(b => b.key + width <= Date.now()), last = done.slice(-Math.max(1, Math.round(10e3 / width)));
+    rate.set(short(last.reduce((n, b) => n + b.doc_count, 0) / Math.max(1, last.length) / (width / 1000)), { note: range.live ? 'now' : 'at the end' });
+    total.set(count(all), { note: 'in this range' });
+    errors.set(all ? percent(failed / all) : '–', { bad: failed > 0, note: count(failed) + ' of them' });
+    for (const [t, q] of [[p50, 50], [p95, 95], [p99, 99]]) t.set(micros(p(a.aggregations.latency, q)));
+    if (!all) {
+      traffic.show(firstSteps(url));
+      latency.show(empty('No latency to show', 'It is measured with each prediction.'));
+      byVersion.show(empty('No version has answered', 'Each version’s share is shown here.'));
+      why.show(empty('Nothing went wrong', 'Requests that were not answered are listed here with their reason.'));
+      return;
+    }
+    traffic.show(trafficChart.root);
+    latency.show(latencyChart.root);
+    const perSecond = (b, n) => [b.key, n / (width / 1000)], anyFailed = failed > 0;
+    trafficChart.update([{ label: 'answered', color: 'c1', points: time.map(b => perSecond(b, b.doc_count - b.failed.doc_count)) }, ...anyFailed ? [{ label: 'not answered', color: 'bad', points: time.map(b => perSecond(b, b.failed.doc_count)) }] : []], range);
+    const line = (q, color) => ({ label: 'p' + q, color, points: time.map(b => [b.key, b.doc_count ? p(b.latency, q) : null]) });
+    latencyChart.update([line(99, 'c2'), line(95, 'c4'), line(50, 'c1')], range);
+    byVersion.show(barList(a.aggregations.versions.buckets.flatMap(m => m.version.buckets.map(v => ({
+      label: [eventsLink(versionQuery(m.key, v.key), `${m.key} ${v.key}`)], value: v.doc_count, text: `${percent(v.doc_count / all)} · p99 ${micros(p(v.latency, 99))}` + (v.failed.doc_count ? ` · ${count(v.failed.doc_count)} failed` : ''),
+    }))), { max: all, label: 'Predictions by version' }));
+    const reasons = a.aggregations.errors.why.buckets;
+    why.show(reasons.length ? barList(reasons.map(b => ({ label: eventsLink(is('error', b.key), b.key), value: b.doc_count, text: count(b.doc_count), kind: 'bad' })), { max: failed, label: 'Reasons' }) : empty('Nothing went wrong', 'Requests that were not answered are listed here with their reason.'));
+  }
+
+  async function askTraffic(options) {
+    const range = state.range();
+    body = trafficBody(range);
+    try {
+      showTraffic(await search('predictions', body, options), range);
+    } catch (e) {
+      if (e.name === 'AbortError') throw e;
+      if (e.status === 404) { showTraffic({ hits: { total: { value: 0 } }, aggregations: { time: { buckets: [] }, failed: { doc_count: 0 }, latency: {}, versions: { buckets: [] }, errors: { why: { buckets: [] } } } }, range); return; }
+      for (const x of [traffic, latency, byVersion, why]) x.fail(e, () => loop.now());
+      throw e;
+    }
+  }
+  async function askVersions(options) {
+    const health = await serving('GET', '/health', undefined, { ...options, raw: true });
+    if (health.body?.models) versionTable.rows(versionRows(health.body));
+    else versions.fail({ message: 'Serving does not answer', hint: 'It is restarted by itself; predictions that were answered are on disk.' }, () => loop.now());
+    if (health.body?.models && !versions.body.contains(versionTable.root)) versions.show(versionTable.root);
+  }
+  const loop = poll(async options => {
+    if (bar.paused() && body) return void await askVersions(options);
+    await Promise.all([askTraffic(options), askVersions(options)]);
+  }, 2000);
+  const off = state.on(() => { body = null; loop.now(); });
+  return { stop() { off(); loop.stop(); bar.stop(); trafficChart.destroy(); latencyChart.destroy(); } };
+}

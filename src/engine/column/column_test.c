@@ -177,7 +177,9 @@ static const struct {
     {"escapes are decoded",
      {"{\"a\\u0041\":\"\\u00e9\\n\"}"},
      "0 @timestamp=1000ms aA=\"\xc3\xa9\\n\"\n"},
-    {"a key without a name is ignored", {"{\"\":1,\"a\":{\"\":2}}"}, "0 @timestamp=1000ms _ignored=\"\" a.=2\n"},
+    {"a key without a name is ignored",
+     {"{\"\":1,\"a\":{\"\":2}}"},
+     "0 @timestamp=1000ms _ignored=\"\" a.=2\n"},
 };
 
 static void a_document_becomes_columns(void **state) {
@@ -199,10 +201,484 @@ static void a_document_becomes_columns(void **state) {
     }
 }
 
+/* ---- limits ---- */
+
+static void limits_are_ignored_by_name_not_failed(void **state) {
+    (void)state;
+    struct sb_column_index *ix = open_index(NULL);
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 20);
+    for (int i = 0; i < 1200; i++) {
+        sb_buf_reset(&b);
+        sb_buf_addf(&b, "{\"f%d\":%d,\"f0\":1}", i, i);
+        add(ix, i, sb_buf_cstr(&b));
+    }
+    assert_int_equal(sb_column_refresh(ix, 0), SB_OK);
+    struct sb_column_snapshot *s = sb_column_snapshot_take(ix);
+    assert_int_equal(sb_column_field_count(s), SB_COLUMN_FIELDS_MAX);
+    assert_true(sb_column_field_find(s, SB_STR("f996")) >= 0); /* with the three of each index */
+    assert_true(sb_column_field_find(s, SB_STR("f997")) < 0);
+    sb_column_snapshot_release(s);
+    struct sb_column_stats stats;
+    sb_column_stats_get(ix, &stats);
+    assert_int_equal(stats.ignored, 1200 - 997);
+    sb_column_close(ix);
+    sb_buf_fini(&b);
+}
+
+static void a_deep_or_long_document_is_bounded(void **state) {
+    (void)state;
+    struct sb_column_index *ix = open_index(NULL);
+    struct sb_buf b;
+    sb_buf_init(&b, 64 << 20);
+    for (int i = 0; i < SB_COLUMN_DEPTH_MAX; i++) SB_BUF_LIT(&b, "{\"a\":");
+    SB_BUF_LIT(&b, "{\"a\":1}");
+    for (int i = 0; i < SB_COLUMN_DEPTH_MAX; i++) sb_buf_addc(&b, '}');
+    add(ix, 0, sb_buf_cstr(&b));
+    sb_buf_reset(&b);
+    SB_BUF_LIT(&b, "{\"s\":\"");
+    for (int i = 0; i < 5000; i++) SB_BUF_LIT(&b, "\xc3\xa9");
+    SB_BUF_LIT(&b, "\"}");
+    add(ix, 1, sb_buf_cstr(&b));
+    sb_buf_reset(&b);
+    SB_BUF_LIT(&b, "{\"a\":1");
+    while (b.n <= SB_COLUMN_DOCUMENT_MAX) sb_buf_addc(&b, ' ');
+    sb_buf_addc(&b, '}');
+    add(ix, 2, sb_buf_cstr(&b));
+    assert_int_equal(sb_column_refresh(ix, 0), SB_OK);
+    struct sb_column_snapshot *s = sb_column_snapshot_take(ix);
+    int f = sb_column_field_find(s, SB_STR("s"));
+    const struct sb_column *c = sb_column_of(sb_column_segment_at(s, 0), f);
+    assert_int_equal(sb_column_term(c, 0).n, SB_COLUMN_KEYWORD_MAX - 1); /* no half character */
+    c = sb_column_of(sb_column_segment_at(s, 0), sb_column_field_find(s, SB_STR("_ignored")));
+    assert_int_equal(c->npresent, 2);
+    assert_true(sb_str_is(sb_column_term(c, 0), "_source"));
+    assert_int_equal(sb_column_term(c, 1).n, 2 * SB_COLUMN_DEPTH_MAX - 1);
+    sb_column_snapshot_release(s);
+    sb_column_close(ix);
+    sb_buf_fini(&b);
+}
+
+static void an_offset_is_added_once(void **state) {
+    (void)state;
+    struct sb_column_index *ix = open_index(NULL);
+    int64_t first, next;
+    sb_column_missing(ix, 7, &first, &next);
+    assert_true(first == 7 && next == INT64_MAX);
+    add(ix, 5, "{}");
+    assert_int_equal(sb_column_add(ix, 5, 0, SB_STR("{}")), SB_E_EXISTS);
+    assert_int_equal(sb_column_add(ix, 3, 0, SB_STR("{}")), SB_E_EXISTS);
+    assert_int_equal(sb_column_add(ix, -1, 0, SB_STR("{}")), SB_E_INVALID);
+    assert_int_equal(sb_column_add(ix, INT64_MAX, 0, SB_STR("{}")), SB_E_INVALID);
+    assert_int_equal(sb_column_refresh(ix, 20), SB_OK);
+    assert_int_equal(sb_column_add(ix, 19, 0, SB_STR("{}")), SB_E_EXISTS);
+    sb_column_missing(ix, 0, &first, &next);
+    assert_true(first == 20 && next == INT64_MAX);
+    flush(ix);
+    sb_column_close(ix);
+    ix = open_index(NULL);
+    sb_column_missing(ix, 0, &first, &next);
+    assert_true(first == 20 && next == INT64_MAX);
+    assert_int_equal(sb_column_fill_begin(ix, 5, 6), SB_E_INVALID);
+    assert_int_equal(sb_column_fill_begin(ix, 20, 30), SB_E_INVALID);
+    sb_column_close(ix);
+}
+
+static void one_process_writes(void **state) {
+    (void)state;
+    struct sb_column_index *ix = open_index(NULL), *other;
+    assert_int_equal(sb_column_open(&other, dir, &plain_opts, NULL), SB_E_LOCKED);
+    sb_column_close(ix);
+    static const struct sb_column_opts bad[] = {
+        {.time_field = ""}, {.time_field = "t", .id_field = "t"}, {.time_field = "_ignored"}};
+    for (size_t i = 0; i < SB_COUNT(bad); i++)
+        assert_int_equal(sb_column_open(&other, dir, &bad[i], NULL), SB_E_INVALID);
+}
+
+/* ---- ranges and the choice of what to merge ---- */
+
+static void ranges_are_sets(void **state) {
+    (void)state;
+    struct sb_rng rng;
+    sb_rng_seed(&rng, 7);
+    struct sb_column_ranges r = {0};
+    bool in[40] = {false};
+    for (int i = 0; i < 4000; i++) {
+        int a = (int)(sb_rng_next(&rng) % 40), b = (int)(sb_rng_next(&rng) % 41);
+        bool put = sb_rng_next(&rng) % 2;
+        (put ? sb_column_ranges_add : sb_column_ranges_remove)(&r, a, b);
+        for (int k = a; k < b; k++) in[k] = put;
+        int64_t first, next;
+        sb_column_ranges_gap(&r, a, &first, &next);
+        int want = a;
+        while (want < 40 && in[want]) want++;
+        int end = want;
+        while (end < 40 && !in[end]) end++;
+        assert_true(first == want && (end == 40 ? next == INT64_MAX : next == end));
+        bool all = true;
+        for (int k = a; k < b; k++) all &= in[k];
+        assert_true(sb_column_ranges_cover(&r, a, b) == all);
+        for (size_t k = 1; k < r.n; k++) assert_true(r.at[k - 1].next < r.at[k].first);
+    }
+    sb_column_ranges_fini(&r);
+}
+
+static const struct {
+    const char *name;
+    uint32_t docs[12], n, max;
+    uint32_t apart;        /* that one does not follow the one before; 0: all do */
+    uint32_t first, count; /* count 0: nothing to merge */
+} picks[] = {
+    {"eight small ones", {1, 1, 1, 1, 1, 1, 1, 1}, 8, 100, 0, 0, 8},
+    {"seven wait", {1, 1, 1, 1, 1, 1, 1}, 7, 100, 0, 0, 0},
+    {"the smallest first", {50, 1, 1, 1, 1, 1, 1, 1, 1, 50}, 10, 1000, 0, 1, 8},
+    {"small ones between larger ones", {9, 1, 9, 1, 9, 1, 9, 1}, 8, 1000, 0, 0, 8},
+    {"not over a hole", {1, 1, 1, 1, 1, 1, 1, 1}, 8, 100, 4, 0, 0},
+    {"what fits when that is half", {40, 40, 40, 40}, 4, 100, 0, 0, 2},
+    {"full ones stay", {100, 100, 100, 100, 100, 100, 100, 100}, 8, 100, 0, 0, 0},
+    {"none", {0}, 0, 100, 0, 0, 0},
+};
+
+static void merges_are_of_one_size_and_bounded(void **state) {
+    (void)state;
+    for (size_t i = 0; i < SB_COUNT(picks); i++) {
+        bool joined[12];
+        for (uint32_t k = 0; k < 12; k++) joined[k] = !picks[i].apart || k != picks[i].apart;
+        uint32_t first = 0, count = 0;
+        bool found =
+            sb_column_merge_pick(picks[i].docs, joined, picks[i].n, picks[i].max, &first, &count);
+        if (found != (picks[i].count > 0) || first != picks[i].first || count != picks[i].count)
+            fail_msg("%s: %u of %u", picks[i].name, first, count);
+    }
+}
+
+/* ---- against a plain list ---- */
+
+enum { FIELDS = 12, VALUES = 3, DOCS_MAX = 6000 };
+static const struct {
+    const char *name;
+    enum sb_column_type type;
+} schema[FIELDS] = {
+    {"unique", SB_COLUMN_KEYWORD}, {"few", SB_COLUMN_KEYWORD}, {"random", SB_COLUMN_KEYWORD},
+    {"tags", SB_COLUMN_KEYWORD},   {"small", SB_COLUMN_LONG},  {"wide", SB_COLUMN_LONG},
+    {"many", SB_COLUMN_LONG},      {"real", SB_COLUMN_DOUBLE}, {"reals", SB_COLUMN_DOUBLE},
+    {"grows", SB_COLUMN_DOUBLE},   {"flag", SB_COLUMN_BOOL},   {"when", SB_COLUMN_DATE},
+};
+
+struct value {
+    int64_t i;
+    double d;
+    char s[24];
+};
+struct doc {
+    int64_t offset;
+    uint8_t n[FIELDS];
+    struct value v[FIELDS][VALUES];
+};
+
+struct world {
+    struct sb_rng rng;
+    struct doc *docs;
+    int n;
+    int64_t tail, durable; /* the next offset; what a restart must still have */
+    int64_t floor;         /* dropped below */
+};
+
+static uint64_t below(struct world *w, uint64_t n) {
+    return sb_rng_next(&w->rng) % n;
+}
+
+static void random_value(struct world *w, int f, const struct doc *d, struct value *v) {
+    static const int64_t wide[] = {INT64_MIN, INT64_MAX, -1, 1 << 20};
+    int64_t r = (int64_t)below(w, 1000000);
+    switch (schema[f].type) {
+    case SB_COLUMN_KEYWORD:
+        if (f == 0) snprintf(v->s, sizeof v->s, "u%08lld", (long long)d->offset);
+        if (f == 1) snprintf(v->s, sizeof v->s, "%s", r % 3 ? "ok" : r % 2 ? "" : "error");
+        if (f == 2) snprintf(v->s, sizeof v->s, "%06lld", (long long)r);
+        if (f == 3) snprintf(v->s, sizeof v->s, "tag%lld", (long long)(r % 20));
+        break;
+    case SB_COLUMN_LONG: v->i = f == 5 && r % 10 == 0 ? wide[r / 10 % 4] : r % 200 - 100; break;
+    case SB_COLUMN_DOUBLE:
+        /* integers in the first documents: the field is LONG there */
+        v->d = f == 9 && d->offset < 500 ? (double)(r % 1000) : (double)r / 8 + 0.0625;
+        break;
+    case SB_COLUMN_BOOL: v->i = r % 2; break;
+    case SB_COLUMN_DATE: v->i = r * 1234567; break;
+    }
+}
+
+static int compare(const void *a, const void *b) {
+    const struct value *x = a, *y = b;
+    if (x->i != y->i) return x->i < y->i ? -1 : 1;
+    if (x->d < y->d || x->d > y->d) return x->d < y->d ? -1 : 1;
+    return strcmp(x->s, y->s);
+}
+
+static struct doc *random_doc(struct world *w) {
+    struct doc *d = &w->docs[w->n++];
+    memset(d, 0, sizeof *d);
+    w->tail += (int64_t)(below(w, 8) == 0 ? below(w, 5) : 0);
+    d->offset = w->tail++;
+    for (int f = 0; f < FIELDS; f++) {
+        bool several = f == 3 || f == 6 || f == 8;
+        d->n[f] = (uint8_t)(several ? below(w, VALUES + 1) : f < 2 ? 1 : below(w, 10) > 0);
+        for (int k = 0; k < d->n[f]; k++) random_value(w, f, d, &d->v[f][k]);
+    }
+    return d;
+}
+
+static void write_value(struct sb_buf *b, int f, const struct value *v) {
+    if (schema[f].type == SB_COLUMN_KEYWORD) {
+        sb_buf_addf(b, "\"%s\"", v->s);
+    } else if (schema[f].type == SB_COLUMN_DOUBLE) {
+        sb_buf_addf(b, "%.17g", v->d);
+    } else if (schema[f].type == SB_COLUMN_BOOL) {
+        sb_buf_addz(b, v->i ? "true" : "false");
+    } else if (schema[f].type == SB_COLUMN_DATE) {
+        char text[SB_TIME_TEXT];
+        sb_buf_addf(b, "\"%.*s\"", (int)sb_time_format_ms(text, v->i), text);
+    } else {
+        sb_buf_addi(b, v->i);
+    }
+}
+
+/* The document's JSON; its values are sorted, as columns have them, after that. */
+static void write_doc(struct sb_buf *b, struct doc *d) {
+    sb_buf_reset(b);
+    sb_buf_addf(b, "{\"event_id\":\"e%lld\"", (long long)d->offset);
+    for (int f = 0; f < FIELDS; f++) {
+        if (!d->n[f]) continue;
+        sb_buf_addf(b, ",\"%s\":%s", schema[f].name, d->n[f] > 1 ? "[" : "");
+        for (int k = 0; k < d->n[f]; k++) {
+            if (k) sb_buf_addc(b, ',');
+            write_value(b, f, &d->v[f][k]);
+        }
+        if (d->n[f] > 1) sb_buf_addc(b, ']');
+        qsort(d->v[f], d->n[f], sizeof d->v[f][0], compare);
+        int n = 0;
+        for (int k = 0; k < d->n[f]; k++) {
+            bool again = k && schema[f].type == SB_COLUMN_KEYWORD &&
+                         compare(&d->v[f][k], &d->v[f][k - 1]) == 0;
+            if (!again) d->v[f][n++] = d->v[f][k];
+        }
+        d->n[f] = (uint8_t)n;
+    }
+    sb_buf_addc(b, '}');
+}
+
+static void assert_value(const struct sb_column *c, enum sb_column_type type, uint32_t i,
+                         const struct value *v, const char *name) {
+    bool same;
+    if (type == SB_COLUMN_KEYWORD) {
+        same = sb_str_is(sb_column_term(c, (uint32_t)sb_column_raw(c, i)), v->s);
+    } else if (type == SB_COLUMN_DOUBLE) {
+        double got = sb_column_f64(c, i);
+        same = memcmp(&got, &v->d, sizeof got) == 0;
+    } else {
+        same = sb_column_i64(c, i) == v->i;
+    }
+    if (!same) fail_msg("%s", name);
+}
+
+static void assert_doc(const struct sb_column_snapshot *s, const struct sb_column_segment *g,
+                       uint32_t at, const struct doc *d) {
+    assert_true(sb_column_i64(g->offsets, at) == d->offset);
+    const struct sb_column *t = sb_column_of(g, sb_column_time_field(s));
+    assert_true(sb_column_i64(t, at) == 5000 + d->offset);
+    for (int f = 0; f < FIELDS; f++) {
+        const struct sb_column *c =
+            sb_column_of(g, sb_column_field_find(s, sb_str_of(schema[f].name)));
+        bool has = c && sb_column_has(c, at);
+        assert_int_equal(has, d->n[f] > 0);
+        if (!has) continue;
+        uint32_t from = c->starts ? c->starts[at] : at, to = c->starts ? c->starts[at + 1] : at + 1;
+        assert_int_equal(to - from, d->n[f]);
+        for (uint32_t i = from; i < to; i++)
+            assert_value(c, schema[f].type, i, &d->v[f][i - from], schema[f].name);
+    }
+}
+
+/* The check of opening, on what is in memory too. */
+static void assert_sound(const struct sb_column_snapshot *s, const struct sb_column_segment *g) {
+    for (size_t f = 0; f < sb_column_field_count(s); f++) {
+        const struct sb_column *c = sb_column_of(g, (int)f);
+        if (!c) continue;
+        bool text = c->type == SB_COLUMN_KEYWORD;
+        struct sb_column_shape shape = {
+            .type = c->type,
+            .width = c->width,
+            .multi = c->starts != NULL,
+            .docs = g->docs,
+            .nvalues = c->nvalues,
+            .npresent = c->npresent,
+            .nterms = c->terms.n,
+            .text = text ? c->terms.at[c->terms.n] : 0,
+            .base = c->base,
+        };
+        assert_true(c->npresent > 0);
+        assert_int_equal(sb_column_check(c, &shape, NULL), SB_OK);
+    }
+}
+
+/* The index holds the list's documents but for those in holes, whose number is returned. */
+static int assert_world(struct world *w, struct sb_column_index *ix) {
+    struct sb_column_snapshot *s = sb_column_snapshot_take(ix);
+    size_t seg = 0;
+    uint32_t at = 0;
+    int holes = 0;
+    for (int i = 0; i < w->n; i++) {
+        if (w->docs[i].offset < w->floor) continue;
+        int64_t first, next;
+        sb_column_missing(ix, w->docs[i].offset, &first, &next);
+        if (first == w->docs[i].offset) {
+            holes++;
+            continue;
+        }
+        assert_true(seg < sb_column_segment_count(s));
+        const struct sb_column_segment *g = sb_column_segment_at(s, seg);
+        if (at == 0) assert_sound(s, g);
+        assert_doc(s, g, at, &w->docs[i]);
+        if (++at < g->docs) continue;
+        at = 0;
+        seg++;
+    }
+    assert_true(seg == sb_column_segment_count(s) && at == 0);
+    sb_column_snapshot_release(s);
+    return holes;
+}
+
+static void world_add(struct world *w, struct sb_column_index *ix, struct sb_buf *b, int n) {
+    while (n-- > 0 && w->n < DOCS_MAX) {
+        struct doc *d = random_doc(w);
+        write_doc(b, d);
+        assert_int_equal(sb_column_add(ix, d->offset, 5000 + d->offset, sb_buf_view(b)), SB_OK);
+    }
+}
+
+/* All holes below the end. */
+static void world_fill(struct world *w, struct sb_column_index *ix, struct sb_buf *b) {
+    int64_t first, next;
+    for (sb_column_missing(ix, 0, &first, &next); next != INT64_MAX;
+         sb_column_missing(ix, next, &first, &next)) {
+        assert_int_equal(sb_column_fill_begin(ix, first, next), SB_OK);
+        assert_int_equal(sb_column_refresh(ix, 0), SB_E_STATE);
+        for (int i = 0; i < w->n; i++) {
+            struct doc *d = &w->docs[i];
+            if (d->offset < first || d->offset >= next || d->offset < w->floor) continue;
+            write_doc(b, d);
+            assert_int_equal(sb_column_add(ix, d->offset, 5000 + d->offset, sb_buf_view(b)), SB_OK);
+            assert_int_equal(sb_column_add(ix, d->offset, 0, SB_STR("{}")), SB_E_EXISTS);
+        }
+        assert_int_equal(sb_column_add(ix, next, 0, SB_STR("{}")), SB_E_EXISTS);
+        assert_int_equal(sb_column_fill_end(ix, NULL), SB_OK);
+    }
+}
+
+/* A restart without a flush: what was not durable is forgotten on both sides. */
+static struct sb_column_index *world_reopen(struct world *w, struct sb_column_index *ix,
+                                            const struct sb_column_opts *o) {
+    sb_column_close(ix);
+    ix = open_index(o);
+    struct sb_column_stats stats;
+    sb_column_stats_get(ix, &stats);
+    int64_t end = sb_column_ranges_end(&ix->seen);
+    assert_true(end >= w->durable && end <= w->tail);
+    while (w->n && w->docs[w->n - 1].offset >= end) w->n--;
+    w->tail = end;
+    return ix;
+}
+
+/* The first segment goes away with what is below x; so does all of the list that it held. */
+static void world_drop(struct world *w, struct sb_column_index *ix) {
+    int64_t x = w->floor + (int64_t)below(w, 300);
+    assert_int_equal(sb_column_drop_below(ix, x, NULL), SB_OK);
+    assert_int_equal(sb_column_refresh(ix, 0), SB_OK);
+    struct sb_column_snapshot *s = sb_column_snapshot_take(ix);
+    if (sb_column_segment_count(s)) {
+        const struct sb_column_segment *g = sb_column_segment_at(s, 0);
+        assert_true(g->next_offset > x || g->first_offset >= w->durable);
+        if (g->first_offset > w->floor) w->floor = x < g->first_offset ? x : g->first_offset;
+        while (w->floor < g->first_offset) {
+            int64_t first, next;
+            sb_column_missing(ix, w->floor, &first, &next);
+            if (first == w->floor) break;  /* a hole, not dropped */
+            for (int i = 0; i < w->n; i++) /* what is gone was below x */
+                assert_true(w->docs[i].offset != w->floor || w->floor < x);
+            w->floor++;
+        }
+    }
+    sb_column_snapshot_release(s);
+}
+
+static void random_histories_equal_a_plain_list(void **state) {
+    (void)state;
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 20);
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        assert_int_equal(sb_dir_remove_all(dir, NULL), SB_OK);
+        struct sb_column_opts o = plain_opts;
+        o.segment_docs = seed % 2 ? 64 : 1000;
+        struct world w = {.docs = sb_calloc(DOCS_MAX, sizeof *w.docs)};
+        sb_rng_seed(&w.rng, seed);
+        struct sb_column_index *ix = open_index(&o);
+        struct sb_column_snapshot *held = sb_column_snapshot_take(ix);
+        uint64_t held_docs = 0;
+        for (int step = 0; step < 250; step++) {
+            world_add(&w, ix, &b, (int)below(&w, below(&w, 10) ? 20 : 200));
+            switch (below(&w, 12)) {
+            case 0:
+            case 1:
+                flush(ix);
+                w.durable = w.tail;
+                break;
+            case 2: ix = world_reopen(&w, ix, &o); break;
+            case 3:
+                world_fill(&w, ix, &b);
+                assert_int_equal(sb_column_refresh(ix, 0), SB_OK);
+                assert_int_equal(assert_world(&w, ix), 0);
+                break;
+            case 4: {
+                int64_t from = (int64_t)below(&w, (uint64_t)w.tail + 1);
+                assert_int_equal(sb_column_forget(ix, from, from + 3, NULL), SB_OK);
+                w.durable = sb_column_ranges_end(&ix->seen);
+                if (w.durable < w.tail) ix = world_reopen(&w, ix, &o);
+                break;
+            }
+            case 5:
+                if (below(&w, 4) == 0) world_drop(&w, ix);
+                break;
+            default: assert_int_equal(sb_column_refresh(ix, 0), SB_OK); break;
+            }
+            if (below(&w, 8) == 0) {
+                assert_int_equal(sb_column_refresh(ix, w.tail), SB_OK);
+                (void)assert_world(&w, ix);
+                assert_true(sb_column_docs(held) == held_docs);
+                for (size_t i = 0; i < sb_column_segment_count(held); i++)
+                    assert_sound(held, sb_column_segment_at(held, i));
+                sb_column_snapshot_release(held);
+                held = sb_column_snapshot_take(ix);
+                held_docs = sb_column_docs(held);
+            }
+        }
+        sb_column_snapshot_release(held);
+        sb_column_close(ix);
+        sb_free(w.docs);
+    }
+    sb_buf_fini(&b);
+}
+
 int main(void) {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
     const struct CMUnitTest tests[] = {
         CASE(a_document_becomes_columns),
+        CASE(limits_are_ignored_by_name_not_failed),
+        CASE(a_deep_or_long_document_is_bounded),
+        CASE(an_offset_is_added_once),
+        CASE(one_process_writes),
+        cmocka_unit_test(ranges_are_sets),
+        cmocka_unit_test(merges_are_of_one_size_and_bounded),
+        CASE(random_histories_equal_a_plain_list),
     };
     return cmocka_run_group_tests_name("column", tests, NULL, NULL);
 }

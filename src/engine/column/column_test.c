@@ -668,6 +668,326 @@ static void random_histories_equal_a_plain_list(void **state) {
     sb_buf_fini(&b);
 }
 
+/* ---- storage that fails ---- */
+
+struct faults {
+    int at; /* the call that fails, from 0 */
+    int calls;
+    int err;
+    bool stay; /* all behind it fail too: as after kill -9 */
+    int torn;  /* bytes that a failing write leaves behind */
+};
+
+static int fault(void *self, struct sb_sys_op *op) {
+    struct faults *f = self;
+    int n = f->calls++;
+    if (n < f->at || (n > f->at && !f->stay)) return 0;
+    if (n == f->at && op->kind == SB_SYS_PWRITE && f->torn) {
+        ssize_t ignored = pwrite(op->fd, op->data, op->len < 100 ? op->len : 100, op->off);
+        SB_UNUSED(ignored);
+    }
+    return f->err;
+}
+
+enum { STORY = 150 };
+
+/* Documents [from, to) of the list, and a flush; again after a failure when there is no crash. */
+static bool story_add(struct world *w, struct sb_column_index *ix, int from, int to, bool again) {
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 20);
+    bool ok = true;
+    for (int i = from; i < to && ok; i++) {
+        struct doc *d = &w->docs[i];
+        write_doc(&b, d);
+        for (int tries = 0; tries < 2; tries++) {
+            sb_err err = sb_column_add(ix, d->offset, 5000 + d->offset, sb_buf_view(&b));
+            ok = err == SB_OK;
+            if (ok || !again) break;
+        }
+    }
+    sb_buf_fini(&b);
+    if (ok && sb_column_flush(ix, NULL) != SB_OK) ok = again && sb_column_flush(ix, NULL) == SB_OK;
+    return ok;
+}
+
+/* Adds, merges, forgets and fills. *done: how many documents were acknowledged as durable. */
+static bool story(struct world *w, struct sb_column_index *ix, int *done, bool again) {
+    for (int i = 0; i < STORY; i += 15) {
+        if (!story_add(w, ix, i, i + 15, again)) return false;
+        *done = i + 15;
+    }
+    int64_t at = w->docs[40].offset, first, next;
+    sb_err err = sb_column_forget(ix, at, at + 1, NULL);
+    if (err && (!again || sb_column_forget(ix, at, at + 1, NULL) != SB_OK)) return false;
+    for (int tries = 0; tries < 2; tries++) {
+        sb_column_missing(ix, 0, &first, &next);
+        if (next == INT64_MAX) return true;
+        if (sb_column_fill_begin(ix, first, next) != SB_OK) continue;
+        struct sb_buf b;
+        sb_buf_init(&b, 1 << 20);
+        for (int i = 0; i < STORY; i++) {
+            struct doc *d = &w->docs[i];
+            if (d->offset < first || d->offset >= next) continue;
+            write_doc(&b, d);
+            err = sb_column_add(ix, d->offset, 5000 + d->offset, sb_buf_view(&b));
+            if (err && again) err = sb_column_add(ix, d->offset, 5000 + d->offset, sb_buf_view(&b));
+            if (err) break;
+        }
+        sb_buf_fini(&b);
+        if (sb_column_fill_end(ix, NULL) == SB_OK && !err) return true;
+        if (!again) return false;
+    }
+    sb_column_missing(ix, 0, &first, &next);
+    return next == INT64_MAX && sb_column_flush(ix, NULL) == SB_OK;
+}
+
+static void make_story(struct world *w) {
+    *w = (struct world){.docs = sb_calloc(STORY, sizeof *w->docs)};
+    sb_rng_seed(&w->rng, 99);
+    while (w->n < STORY) (void)random_doc(w);
+}
+
+static const struct {
+    const char *name;
+    int err;
+    bool stay;
+    int torn;
+} fault_kinds[] = {
+    {"one call fails", EIO, false, 0},
+    {"one call finds the disk full", ENOSPC, false, 1},
+    {"the process ends at a call", EIO, true, 1},
+};
+
+/* One run with its fault; false when the story ended before the fault came. */
+static bool run_story(struct world *w, int kind, int at) {
+    struct sb_column_opts o = plain_opts;
+    struct faults f = {at, 0, fault_kinds[kind].err, fault_kinds[kind].stay,
+                       fault_kinds[kind].torn};
+    struct sb_sys_hook hook = {fault, &f};
+    struct sb_column_index *ix = NULL;
+    int done = 0;
+    o.segment_docs = 40;
+    assert_int_equal(sb_dir_remove_all(dir, NULL), SB_OK);
+    sb_sys_fault_hook(&hook);
+    bool again = !f.stay, whole = false;
+    sb_err err = sb_column_open(&ix, dir, &o, NULL);
+    if (err && again) err = sb_column_open(&ix, dir, &o, NULL);
+    if (!err) {
+        whole = story(w, ix, &done, again);
+        sb_column_close(ix);
+    }
+    sb_sys_fault_hook(NULL);
+    bool reached = f.calls > at;
+    if (again && !whole) fail_msg("%s: call %d was not got over", fault_kinds[kind].name, at);
+    ix = open_index(&o);
+    struct sb_column_stats stats;
+    sb_column_stats_get(ix, &stats);
+    if (stats.quarantined) fail_msg("%s: call %d left damage", fault_kinds[kind].name, at);
+    int64_t first, next;
+    sb_column_missing(ix, 0, &first, &next);
+    if (whole && next != INT64_MAX) fail_msg("call %d left a hole", at);
+    /* without the hole of forget, all that was acknowledged is there */
+    int64_t end = sb_column_ranges_end(&ix->seen);
+    w->n = STORY;
+    while (w->n && w->docs[w->n - 1].offset >= end) w->n--;
+    assert_true(w->n >= done);
+    (void)assert_world(w, ix);
+    sb_column_close(ix);
+    w->n = STORY;
+    struct sb_dir_names l;
+    assert_int_equal(sb_dir_list(dir, &l, NULL), SB_OK);
+    size_t files = 0;
+    for (size_t i = 0; i < l.n; i++) files += sb_str_ends(sb_str_of(l.name[i]), SB_STR(".seg"));
+    assert_int_equal(files, stats.segments); /* nothing is left lying about */
+    sb_dir_names_fini(&l);
+    return reached;
+}
+
+static void a_failing_call_costs_nothing_that_was_durable(void **state) {
+    (void)state;
+    struct world w;
+    make_story(&w);
+    for (size_t kind = 0; kind < SB_COUNT(fault_kinds); kind++) {
+        int at = 0;
+        while (run_story(&w, (int)kind, at)) at += at < 60 ? 1 : 7;
+        assert_true(at > 100);
+    }
+    sb_free(w.docs);
+}
+
+/* ---- damage ---- */
+
+static void damage_becomes_a_hole_that_is_filled_again(void **state) {
+    (void)state;
+    struct world w;
+    struct sb_buf b;
+    make_story(&w);
+    sb_buf_init(&b, 1 << 20);
+    struct sb_column_opts o = plain_opts;
+    o.segment_docs = 20;
+    struct sb_column_index *ix = open_index(&o);
+    assert_true(story_add(&w, ix, 0, STORY, false));
+    uint64_t all = ix->files.n;
+    w.durable = w.tail;
+    for (int round = 0; round < 40; round++) {
+        struct sb_column_part *p = ix->files.at[below(&w, ix->files.n)];
+        char *path = sb_strdup(p->path);
+        uint64_t bytes = p->bytes;
+        sb_column_close(ix);
+        FILE *file = fopen(path, "r+b");
+        long at = (long)below(&w, round % 2 ? bytes : 4096);
+        fseek(file, at, SEEK_SET);
+        int c = fgetc(file);
+        fseek(file, at, SEEK_SET);
+        fputc(c ^ (1 << below(&w, 8)), file);
+        fclose(file);
+        ix = open_index(&o);
+        struct sb_column_stats stats;
+        sb_column_stats_get(ix, &stats);
+        /* a byte between columns belongs to nothing */
+        assert_true(stats.quarantined <= 1);
+        assert_true(stats.segments + stats.quarantined == all || stats.segments == all);
+        int holes = assert_world(&w, ix);
+        assert_true((holes > 0) == (stats.quarantined == 1));
+        world_fill(&w, ix, &b);
+        assert_int_equal(sb_column_refresh(ix, 0), SB_OK);
+        assert_int_equal(assert_world(&w, ix), 0);
+        all = ix->files.n;
+        sb_free(path);
+    }
+    sb_column_close(ix);
+    sb_buf_fini(&b);
+    sb_free(w.docs);
+}
+
+static void a_damaged_table_quarantines_all(void **state) {
+    (void)state;
+    struct sb_column_index *ix = open_index(NULL);
+    add(ix, 0, "{\"a\":1}");
+    flush(ix);
+    sb_column_close(ix);
+    char path[128];
+    snprintf(path, sizeof path, "%s/index", dir);
+    assert_int_equal(sb_file_replace(path, "SBCOLIX\nnot a table at all", 26, NULL), SB_OK);
+    ix = open_index(NULL);
+    struct sb_column_stats stats;
+    sb_column_stats_get(ix, &stats);
+    assert_int_equal(stats.quarantined, 1);
+    assert_int_equal(stats.docs, 0);
+    add(ix, 0, "{\"a\":\"x\"}");
+    flush(ix);
+    assert_contents(ix, "0 @timestamp=1000ms a=\"x\"\n");
+    sb_column_close(ix);
+    snprintf(path, sizeof path, "%s/quarantine", dir);
+    struct sb_dir_names l;
+    assert_int_equal(sb_dir_list(path, &l, NULL), SB_OK);
+    assert_int_equal(l.n, 2); /* the table and its segment */
+    sb_dir_names_fini(&l);
+}
+
+static void a_removed_segment_is_a_hole(void **state) {
+    (void)state;
+    struct sb_column_index *ix = open_index(NULL);
+    add(ix, 3, "{\"a\":1}");
+    flush(ix);
+    add(ix, 8, "{\"a\":2}");
+    flush(ix);
+    assert_int_equal(sb_file_unlink(ix->files.at[0]->path, NULL), SB_OK);
+    sb_column_close(ix);
+    ix = open_index(NULL);
+    assert_contents(ix, "8 @timestamp=1008ms a=2\n");
+    int64_t first, next;
+    sb_column_missing(ix, 0, &first, &next);
+    assert_true(first == 3 && next == 4);
+    assert_int_equal(sb_column_fill_begin(ix, 3, 4), SB_OK);
+    assert_int_equal(sb_column_fill_end(ix, NULL), SB_OK); /* the topic lost it too */
+    sb_column_missing(ix, 0, &first, &next);
+    assert_true(first == 9 && next == INT64_MAX);
+    sb_column_close(ix);
+}
+
+/* ---- snapshots ---- */
+
+static void files_live_as_long_as_their_snapshots(void **state) {
+    (void)state;
+    struct sb_column_index *ix = open_index(NULL);
+    char *path = NULL;
+    struct sb_column_snapshot *held = NULL;
+    for (int i = 0; i < 8; i++) {
+        add(ix, i, "{\"a\":1}");
+        flush(ix);
+        if (held) continue;
+        held = sb_column_snapshot_take(ix);
+        path = sb_strdup(ix->files.at[0]->path);
+    }
+    assert_int_equal(ix->files.n, 1); /* merged */
+    assert_true(sb_file_exists(path));
+    assert_int_equal(sb_column_docs(held), 1);
+    sb_column_close(ix);
+    const struct sb_column_segment *g = sb_column_segment_at(held, 0);
+    int f = sb_column_field_find(held, SB_STR("a"));
+    assert_true(sb_column_i64(sb_column_of(g, f), 0) == 1);
+    assert_true(sb_str_is(sb_column_field_at(held, (size_t)f)->name, "a"));
+    sb_column_snapshot_release(held);
+    assert_false(sb_file_exists(path));
+    sb_free(path);
+}
+
+struct reading {
+    struct sb_column_index *ix;
+    _Atomic bool stop;
+    _Atomic uint64_t rounds;
+};
+
+/* Every snapshot is whole: as many documents as values, and never fewer than before. */
+static void read_snapshots(void *arg) {
+    struct reading *r = arg;
+    uint64_t before = 0;
+    while (!r->stop) {
+        struct sb_column_snapshot *s = sb_column_snapshot_take(r->ix);
+        int f = sb_column_field_find(s, SB_STR("n"));
+        uint64_t docs = 0;
+        int64_t last = -1;
+        for (size_t i = 0; i < sb_column_segment_count(s); i++) {
+            const struct sb_column_segment *g = sb_column_segment_at(s, i);
+            const struct sb_column *c = sb_column_of(g, f);
+            for (uint32_t d = 0; d < g->docs; d++) {
+                SB_ASSERT(sb_column_i64(g->offsets, d) > last);
+                last = sb_column_i64(g->offsets, d);
+                SB_ASSERT(sb_column_i64(c, d) == last * 3);
+            }
+            docs += g->docs;
+        }
+        SB_ASSERT(docs == sb_column_docs(s) && docs >= before);
+        before = docs;
+        struct sb_column_stats stats;
+        sb_column_stats_get(r->ix, &stats);
+        SB_ASSERT(stats.docs >= docs);
+        sb_column_snapshot_release(s);
+        r->rounds++;
+    }
+}
+
+static void snapshots_are_whole_while_it_is_written(void **state) {
+    (void)state;
+    struct sb_column_opts o = plain_opts;
+    o.segment_docs = 500;
+    struct reading r = {.ix = open_index(&o)};
+    struct sb_thread t[2] = {0};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(sb_thread_start(&t[i], "reader", read_snapshots, &r), SB_OK);
+    for (int i = 0; i < 4000 || r.rounds < 20; i++) {
+        char doc[64];
+        snprintf(doc, sizeof doc, "{\"n\":%d,\"s\":\"%d\"}", i * 3, i % 7);
+        add(r.ix, i, doc);
+        if (i % 10 == 0) assert_int_equal(sb_column_refresh(r.ix, 0), SB_OK);
+        if (i % 90 == 0) flush(r.ix);
+    }
+    r.stop = true;
+    for (int i = 0; i < 2; i++) sb_thread_join(&t[i]);
+    sb_column_close(r.ix);
+}
+
 int main(void) {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
     const struct CMUnitTest tests[] = {
@@ -679,6 +999,12 @@ int main(void) {
         cmocka_unit_test(ranges_are_sets),
         cmocka_unit_test(merges_are_of_one_size_and_bounded),
         CASE(random_histories_equal_a_plain_list),
+        CASE(a_failing_call_costs_nothing_that_was_durable),
+        CASE(damage_becomes_a_hole_that_is_filled_again),
+        CASE(a_damaged_table_quarantines_all),
+        CASE(a_removed_segment_is_a_hole),
+        CASE(files_live_as_long_as_their_snapshots),
+        CASE(snapshots_are_whole_while_it_is_written),
     };
     return cmocka_run_group_tests_name("column", tests, NULL, NULL);
 }

@@ -233,16 +233,19 @@ sb_err sb_column_fill_end(struct sb_column_index *ix, struct sb_errctx *ctx) {
     struct sb_column_range hole = ix->hole;
     sb_err err = write_memory(ix, ctx);
     ix->hole = (struct sb_column_range){0};
+    if (!err) {
+        sb_column_ranges_add(&ix->seen, hole.first, hole.next);
+        err = sb_column_commit(ix, ctx);
+    }
     if (err) {
         /* given up: the hole stays */
         sb_column_parts_remove(&ix->memory, 0, ix->memory.n, NULL);
         (void)take_out(ix, hole.first, hole.next);
+        sb_column_ranges_remove(&ix->seen, hole.first, hole.next);
         return err;
     }
-    sb_column_ranges_add(&ix->seen, hole.first, hole.next);
-    err = sb_column_commit(ix, ctx);
     sb_column_publish(ix);
-    return err;
+    return SB_OK;
 }
 
 sb_err sb_column_drop_below(struct sb_column_index *ix, int64_t first, struct sb_errctx *ctx) {

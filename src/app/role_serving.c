@@ -8,6 +8,7 @@
 #include "app/home.h"
 #include "app/version.h"
 #include "base/mem.h"
+#include "domain/event/event.h"
 #include "domain/metric/metric.h"
 #include "domain/route/route.h"
 #include "domain/worker/parquet.h"
@@ -107,11 +108,14 @@ static sb_err start_api(struct serving *s, struct sb_errctx *ctx) {
         .script = sb_home_path(s->daemon->arena, c, "python/sibyl_parquet.py"),
         .memory = c->worker_memory,
         .start_timeout_ns = c->worker_start_timeout});
+    struct sb_journal_stats st;
+    sb_journal_stats_get(s->journal, &st);
     struct sb_serving_opts o = {
         .loops = s->loops,
         .nloops = s->nloops,
         .journal = s->journal,
         .journal_dir = sb_datadir_path(s->daemon->arena, c->data, SB_DATADIR_PREDICTIONS),
+        .seq_first = sb_event_seq_first(st.generation),
         .idempotency_window_ms = c->serving_idempotency_window / SB_MS,
         .routes = s->routes,
         .metrics = s->metrics,

@@ -153,7 +153,7 @@ void sb_lane_withdraw(struct lane *l, struct call *call) {
     call->key->in = NULL;
 }
 
-size_t sb_lane_record(struct lane *l, struct call *call, const struct sb_event *e,
+size_t sb_lane_record(struct lane *l, struct call *call, struct sb_event *e,
                       const struct sb_event_request *r, struct sb_str answer) {
     struct sb_str node = sb_str_of(l->s->o.node);
     size_t bound = sb_event_size_bound(e, r, node), headers = 0;
@@ -168,6 +168,7 @@ size_t sb_lane_record(struct lane *l, struct call *call, const struct sb_event *
         to = sb_journal_group_begin(&c->group, e->wall_ms, (struct sb_str){0}, bound, headers);
         if (!to) return 0;
     }
+    e->seq = sb_next_seq(l->s); /* of what goes into a group only: a gap is a record that is lost */
     size_t event = sb_event_write(to, e, r, node), n = event;
     sb_journal_group_end(&c->group, n);
     if (answer.n) {

@@ -208,7 +208,6 @@ static struct sb_event event_of(struct call *c, sb_err err, size_t row) {
     struct sb_event e = {
         .wall_ms = c->wall_ms,
         .row = (uint32_t)row,
-        .seq = sb_next_seq(c->lane->s),
         .status = event_status_of(err),
         .http_status = reply_status(c, err),
         .queue_ns = c->predict.queue_ns,

@@ -107,6 +107,7 @@ sb_err sb_serving_new(struct sb_serving **out, const struct sb_serving_opts *o,
     s->conflicts = keyed_series(o->metrics, SB_STR("conflict"));
     s->mismatched = keyed_series(o->metrics, SB_STR("mismatch"));
     s->o = *o;
+    s->seq = o->seq_first;
     s->started_ms = sb_wall_ms();
     struct sb_str labels[] = {SB_STR(""), SB_STR(""), SB_STR("primary"), {0}};
     for (size_t i = 0; i < SB_OUTCOMES; i++) {

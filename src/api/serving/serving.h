@@ -21,6 +21,7 @@ struct sb_serving_opts {
     size_t nloops;
     struct sb_journal *journal; /* topic predictions */
     const char *journal_dir;
+    uint64_t seq_first; /* number of the first event of this process: sb_event_seq_first */
     int64_t idempotency_window_ms; /* 0: Idempotency-Key is not looked at */
     struct sb_route_table *routes;
     struct sb_metrics *metrics;

@@ -210,10 +210,10 @@ static inline uint64_t sb_next_seq(struct sb_serving *s) {
 
 struct lane *sb_lane_of(struct sb_serving *s, const struct sb_loop *loop);
 
-/* commit.c: adds an event; c (may be NULL) waits for it. The event's bytes; 0 when the lane has too
+/* commit.c: numbers and adds an event; c (may be NULL) waits for it. The event's bytes; 0 when the lane has too
  * much in flight or the event is over the limits. answer: stored with it, when not empty. */
-size_t sb_lane_record(struct lane *l, struct call *c, const struct sb_event *e,
-                    const struct sb_event_request *r, struct sb_str answer);
+size_t sb_lane_record(struct lane *l, struct call *c, struct sb_event *e,
+                      const struct sb_event_request *r, struct sb_str answer);
 /* For a call whose events must become durable together or not at all: the next ones go into a group
  * of their own, which is not left when it is full (sb_lane_record is 0) ... */
 void sb_lane_begin_whole(struct lane *l, struct call *c);

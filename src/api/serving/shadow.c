@@ -106,7 +106,6 @@ static void record(struct shadow *s) {
     for (size_t row = 0; row < s->batch.nrows; row++) {
         struct sb_event e = {.wall_ms = s->wall_ms,
                              .row = (uint32_t)row,
-                             .seq = sb_next_seq(s->lane->s),
                              .status = status,
                              .queue_ns = p->queue_ns,
                              .compute_ns = p->compute_ns,

@@ -12,8 +12,8 @@
 struct sb_audit;
 
 struct sb_audit_entry {
-    struct sb_str kind;        /* "alias.set", "alias.delete", "version.stage", "alert.firing",
-                                  "alert.resolved", "alert.silenced", "events.redacted", ...: NOUN.VERB */
+    struct sb_str kind;        /* NOUN.VERB: "alias.set", "version.stage", "alert.firing",
+                                  "events.redacted"; docs/formats/audit.md has them all */
     struct sb_str actor;       /* who asked: the MLflow user or "sibyl"; empty = unknown */
     struct sb_str object;      /* what it was done to: "iris", a rule's name */
     struct sb_str from, to;    /* before and after, as a person reads it; may be empty */

@@ -50,7 +50,7 @@ struct sb_event {
     int64_t wall_ms;
     char id[SB_UUID_TEXT];
     uint32_t row;
-    uint64_t seq;
+    uint64_t seq; /* see sb_event_seq_first */
     enum sb_event_status status;
     int http_status;                  /* of the answer; 200 is left out */
     struct sb_str input_json;         /* {"feature":token,...}, or empty */
@@ -67,5 +67,12 @@ size_t sb_event_size_bound(const struct sb_event *e, const struct sb_event_reque
 /* Writes the document at to (room for sb_event_size_bound bytes); returns its length. */
 size_t sb_event_write(char *to, const struct sb_event *e, const struct sb_event_request *r,
                       struct sb_str node);
+
+/* Numbers of events: life << SB_EVENT_SEQ_BITS, plus the events before it in that life of the
+ * serving process. So a missing number shows, and whose it was. */
+enum { SB_EVENT_SEQ_BITS = 40 };
+static inline uint64_t sb_event_seq_first(uint64_t life) {
+    return life << SB_EVENT_SEQ_BITS;
+}
 
 #endif

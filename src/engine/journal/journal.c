@@ -263,6 +263,7 @@ void sb_journal_stats_get(struct sb_journal *j, struct sb_journal_stats *out) {
     *out = j->st;
     sb_mutex_unlock(&j->m);
     out->quarantined = j->quarantined;
+    out->generation = sb_mark_generation(&j->mark);
     sb_mutex_lock(&j->k.m);
     out->segments = j->k.n;
     out->first_offset = j->k.n ? j->k.seg[0].base : 0;

@@ -96,6 +96,7 @@ struct sb_journal_stats {
     int64_t first_offset, next_offset; /* of the topic */
     uint64_t segments, disk_bytes, quarantined, truncated_bytes;
     int64_t nospace_since_ms; /* 0 = writing */
+    uint64_t generation;      /* how often a writer has opened the topic */
 };
 void sb_journal_stats_get(struct sb_journal *j, struct sb_journal_stats *out);
 

@@ -137,12 +137,13 @@ def test_a_kill_in_the_middle_leaves_no_half_environment_and_nobody_behind(tmp_p
     with Sibyl("--worker-environment", "model", env=from_wheels(tmp_path)) as s:
         s.register("m", small_model(tmp_path / "1", "nosuch-package==9\n"), wait=0)
         busy = wait_for("the build", 30, lambda: (b := builders(tree(s.process.pid))) and any(n.startswith(".tmp-") for n in environments(s)) and b)
-        serving = s.role_pid("serving")
+        serving, platform = s.role_pid("serving"), s.role_pid("platform")
         os.kill(s.process.pid, signal.SIGSTOP)  # no restart meanwhile
         os.kill(serving, signal.SIGKILL)
         wait_for("their end", 10, lambda: not builders(busy))
         os.kill(s.process.pid, signal.SIGKILL)
         s.process.wait()
+        wait_for("the end of all", 20, lambda: not any(command_of(platform)[0:1]))  # which has the ports
         assert [n for n in environments(s) if not n.startswith(".tmp-")] == []
         old, young = s.data / "environments" / ("0" * 16), s.data / "environments" / ("1" * 16)
         for folder, age in [(old, 31), (young, 29)]:

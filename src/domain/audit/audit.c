@@ -2,6 +2,8 @@
  * entry waits for one sync at most and a burst becomes one write. */
 #include "domain/audit/audit.h"
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -40,7 +42,7 @@ static struct sb_journal_group *hand_over(struct sb_audit *a) {
 /* On the journal's commit thread. */
 static void on_done(struct sb_journal_group *g) {
     struct sb_audit *a = g->user;
-    if (g->err && !__atomic_exchange_n(&a->failed, true, __ATOMIC_ACQ_REL))
+    if (g->err && !atomic_exchange(&a->failed, true))
         SB_LOG(SB_LOG_ERROR, "audit", "entries are lost: look at the disk, then restart",
                SB_KI("entries", g->count), SB_KE(NULL, g->err));
     sb_mutex_lock(&a->m);

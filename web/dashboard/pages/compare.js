@@ -87,9 +87,9 @@ export function mount(root) {
 
   const differTable = table([
     { title: 'Time', class: 'time', cell: p => moment(p.t) },
-    { title: 'A', cell: p => says(p.a, p.va, 'a') }, { title: 'B', cell: p => says(p.b, p.vb, 'b') },
+    { title: 'A', class: 'says', cell: p => says(p.a, p.va, 'a') }, { title: 'B', class: 'says', cell: p => says(p.b, p.vb, 'b') },
     { title: 'Inputs', class: 'grow mono', cell: p => { const i = inputs.get(p.a.event_id); return i ? answerText(i) : ''; } },
-    { title: 'Request', class: 'mono', cell: p => [h('a', { href: state.hrefKeep('events', { q: is('request_id', p.a.request_id) }), title: 'Both events' }, p.a.request_id.slice(-12)), p.a.row ? ` row ${p.a.row}` : ''] },
+    { title: 'Request', class: 'mono keep', cell: p => [h('a', { href: state.hrefKeep('events', { q: is('request_id', p.a.request_id) }), title: 'Both events' }, p.a.request_id.slice(-12)), p.a.row ? ` row ${p.a.row}` : ''] },
   ], { label: 'Disagreements', key: p => p.b.event_id, open: p => state.go('events', { q: is('request_id', p.a.request_id) }) });
   let shape = null;
   const says = (doc, v, side) => {

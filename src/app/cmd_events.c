@@ -1,6 +1,7 @@
-/* sibyl events tail [-f] [--json] [-n N] | events show ID */
+/* sibyl events tail [-f] [--json] [-n N] | events show ID | events search QUERY (cmd_search.c) */
 #include <stdio.h>
 
+#include "app/cmd_events_int.h"
 #include "app/commands.h"
 #include "app/datadir.h"
 #include "app/text.h"
@@ -14,8 +15,13 @@ enum { TAIL_DEFAULT = 20, TAIL_MAX = 1000000, TEXT_MAX = 1 << 16, DOCUMENT_MAX =
 
 const struct sb_option sb_events_options[] = {
     {"follow", 'f', NULL, "tail: go on with new events as they become durable, until Ctrl-C."},
-    {"json", 0, NULL, "tail: the whole documents, one a line."},
+    {"json", 0, NULL, "tail, search: the whole documents, one a line."},
     {"lines", 'n', "N", "tail: start with the newest N events (default 20)."},
+    {"from", 0, "N", "search: leave out the first N hits."},
+    {"size", 0, "N", "search: at most N hits (default 20; with --from at most 10000)."},
+    {"sort", 0, "FIELD[:asc]", "search: by this field, largest first (default @timestamp)."},
+    {"columns", 0, "FIELDS", "search: only these, separated by commas, as a table with tabs."},
+    {"index", 0, "NAME", "search: predictions (default), metrics or audit."},
     {NULL, 0, NULL, NULL},
 };
 
@@ -99,7 +105,7 @@ static void print_document(struct sb_str json) {
     sb_buf_fini(&out);
 }
 
-static void print_event(struct sb_str json, bool whole) {
+void sb_event_print(struct sb_str json, bool whole) {
     struct sb_arena a;
     struct sb_json *doc;
     struct sb_buf line;
@@ -129,7 +135,7 @@ static sb_err print_last(struct sb_event_source *s, int64_t n, bool whole) {
     SB_TRY(s->ops->seek(s->self, next - n > first ? next - n : first));
     sb_err err = n ? SB_OK : SB_E_END;
     while (!err && (err = s->ops->next(s->self, &r)) == SB_OK) {
-        print_event(r.json, whole);
+        sb_event_print(r.json, whole);
         if (r.offset + 1 >= next) break;
     }
     return err == SB_E_END ? SB_OK : err;
@@ -138,7 +144,7 @@ static sb_err print_last(struct sb_event_source *s, int64_t n, bool whole) {
 static sb_err print_new(struct sb_event_source *s, bool whole) {
     struct sb_event_record r;
     sb_err err;
-    while ((err = s->ops->next(s->self, &r)) == SB_OK) print_event(r.json, whole);
+    while ((err = s->ops->next(s->self, &r)) == SB_OK) sb_event_print(r.json, whole);
     return err == SB_E_END ? SB_OK : err;
 }
 
@@ -172,8 +178,11 @@ enum sb_exit sb_events_run(struct sb_cli *cli) {
     struct sb_event_source source;
     bool is_tail = strcmp(cli->words[0], "tail") == 0 && cli->nwords == 1;
     bool is_show = strcmp(cli->words[0], "show") == 0 && cli->nwords == 2;
+    if (strcmp(cli->words[0], "search") == 0 && cli->nwords == 2) return sb_events_search(cli);
     if (!is_tail && !is_show) {
-        sb_cli_error("usage: sibyl events tail [-f] [--json] [-n N], or: sibyl events show ID");
+        sb_cli_error(
+            "usage: sibyl events tail [-f] [--json] [-n N], sibyl events show ID, or sibyl events "
+            "search QUERY");
         return SB_EXIT_USAGE;
     }
     sb_err err = open_source(cli, &source, &ctx);

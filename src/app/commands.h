@@ -25,9 +25,14 @@ extern const struct sb_option sb_predict_options[];
 enum sb_exit sb_version_run(struct sb_cli *cli);
 extern const struct sb_option sb_version_options[];
 
-/* `sibyl events tail|show`: reads the journal in the data folder; nothing needs to run. */
+/* `sibyl events tail|show`: reads the journal in the data folder; nothing needs to run. `sibyl
+ * events search` asks the running platform. */
 enum sb_exit sb_events_run(struct sb_cli *cli);
 extern const struct sb_option sb_events_options[];
+
+/* `sibyl reindex`: builds indexes anew, in the running platform or without it. */
+enum sb_exit sb_reindex_run(struct sb_cli *cli);
+extern const struct sb_option sb_reindex_options[];
 
 /* `sibyl backup PATH`, `sibyl restore PATH`: of the data folder; the former also while it is in
  * use.

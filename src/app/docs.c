@@ -1,6 +1,7 @@
 /* `sibyl docs`: pages of docs/ that are made from const tables, as Markdown. */
 #include <stdio.h>
 
+#include "api/admin/admin.h"
 #include "api/alerts/alerts.h"
 #include "api/mlflow/mlflow.h"
 #include "api/mlflow_ui/mlflow_ui.h"
@@ -67,9 +68,11 @@ static void page_metrics(struct sb_buf *out) {
         [SB_COUNTER] = "counter", [SB_GAUGE] = "gauge", [SB_HISTOGRAM] = "histogram"};
     page_head(out, "Metrics");
     sb_buf_addz(out,
-                "`GET /metrics` of the predictions API, Prometheus text format. Each metric has at "
-                "most a fixed number\nof series: label sets beyond it are counted under "
-                "`other`.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
+                "`GET /metrics` in Prometheus' text format: of the predictions API, what concerns "
+                "predictions; of the registry\nand the dashboard, what concerns indexes, alerts, "
+                "cost and capacity. Each metric has at most a fixed number of\nseries: label sets "
+                "beyond it are counted under `other`. What both were every 5 s is kept in topic "
+                "and index `metrics`\n(formats/metrics.md).\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
     for (size_t i = 0; i < SB_METRIC_COUNT; i++) {
         const struct sb_metric_desc *m = &sb_metric_table[i];
         sb_buf_addf(out, "| `%s` | %s |", m->name, types[m->type]);
@@ -100,7 +103,9 @@ static void page_routes(struct sb_buf *out) {
     for (size_t i = 0; sb_mlflow_api_tables[i]; i++)
         add_routes(out, i ? NULL : "Registry, port 5000", sb_mlflow_api_tables[i]);
     add_routes(out, NULL, sb_mlflow_ui_routes);
+    add_routes(out, NULL, sb_admin_metrics_routes);
     add_routes(out, "Dashboard, port 3000", sb_ui_routes);
+    add_routes(out, NULL, sb_admin_routes);
     add_routes(out, NULL, sb_alerts_routes);
 }
 

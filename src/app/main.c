@@ -17,6 +17,7 @@ static enum sb_exit run_platform(struct sb_cli *cli) {
 static const char *const all_settings[] = {"*", NULL};
 static const char *const client_settings[] = {"data", "serving.listen", "port_offset", NULL};
 static const char *const alerts_settings[] = {"data", "dashboard.listen", "port_offset", NULL};
+static const char *const search_settings[] = {"data", "search.listen", "port_offset", NULL};
 static const char *const reader_settings[] = {"data", NULL};
 
 static const struct sb_option docs_options[] = {
@@ -80,18 +81,21 @@ const struct sb_command sb_commands[] = {
      .settings = client_settings,
      .run = sb_predict_run},
     {.name = "events",
-     .usage = "tail | show ID",
-     .words = "tail|show",
+     .usage = "tail | show ID | search QUERY",
+     .words = "tail|show|search",
      .min_words = 1,
      .max_words = 2,
-     .summary = "Read recorded predictions: the newest ones, or one by its id.",
-     .details = "Reads the data folder; the platform need not run.",
+     .summary = "Read recorded predictions: the newest ones, one by its id, or what a query finds.",
+     .details = "tail and show read the data folder; the platform need not run. search asks the\n"
+                "running platform, in the language of Elasticsearch's query_string.",
      .examples = "  sibyl events tail -f\n"
                  "  sibyl events tail -n 1000 --json | jq .prediction\n"
-                 "  sibyl events show 0198f2c4-6c1e-7a55-9a7e-3f1f0d0c9b11",
+                 "  sibyl events show 0198f2c4-6c1e-7a55-9a7e-3f1f0d0c9b11\n"
+                 "  sibyl events search 'status:error AND model:iris' --size 5\n"
+                 "  sibyl events search 'latency.total_us:>1000' --columns @timestamp,model,user",
      .json = "one event a line (docs/formats/event.md has the fields); show always does.",
      .options = sb_events_options,
-     .settings = reader_settings,
+     .settings = search_settings,
      .run = sb_events_run},
     {.name = "alerts",
      .usage = "[list | show NAME | silence NAME | unsilence NAME | enable NAME | disable NAME | "
@@ -111,6 +115,18 @@ const struct sb_command sb_commands[] = {
      .options = sb_alerts_options,
      .settings = alerts_settings,
      .run = sb_alerts_run},
+    {.name = "reindex",
+     .usage = "",
+     .summary = "Build the indexes anew from the journal; the old ones answer until then.",
+     .details =
+         "The running platform does it, without a pause for predictions or searches. Works\n"
+         "without it too. Indexes that were deleted or damaged are built again without this.",
+     .examples = "  sibyl reindex\n"
+                 "  sibyl reindex --index predictions --data /srv/sibyl",
+     .json = "one object a line: index, documents, ms.",
+     .options = sb_reindex_options,
+     .settings = reader_settings,
+     .run = sb_reindex_run},
     {.name = "backup",
      .usage = "PATH",
      .words = "@folders",

@@ -1,5 +1,7 @@
 #include "flow/capacity.h"
 
+#include <math.h>
+
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -135,7 +137,7 @@ static void add_version(struct version *v, bool first) {
 
 static void set(struct sb_capacity *c, enum sb_metric_id id, double value) {
     sb_series_set(sb_metrics_get(c->o.metrics, id, NULL),
-                  (int64_t)(value * sb_metric_table[id].scale));
+                  llround(value * sb_metric_table[id].scale));
 }
 
 static void say_cost(struct sb_capacity *c, struct version *v) {
@@ -143,8 +145,8 @@ static void say_cost(struct sb_capacity *c, struct version *v) {
     double share = c->requests > 0 ? c->overhead * v->requests.sum / c->requests : 0;
     double cpu = (v->compute.sum + v->worker_cpu.sum + share) * 1000 / v->rows.sum;
     double bytes = v->bytes.sum * 1000 / v->rows.sum;
-    sb_series_set(v->cost_cpu, (int64_t)(cpu * sb_metric_table[SB_METRIC_COST_CPU].scale));
-    sb_series_set(v->cost_bytes, (int64_t)bytes);
+    sb_series_set(v->cost_cpu, llround(cpu * sb_metric_table[SB_METRIC_COST_CPU].scale));
+    sb_series_set(v->cost_bytes, llround(bytes));
 }
 
 static void say_capacity(struct sb_capacity *c) {

@@ -11,6 +11,7 @@ const PAGES = [
   { name: 'overview', title: 'Overview', key: 'o' },
   { name: 'compare', title: 'Compare', key: 'c' },
   { name: 'usage', title: 'Usage', key: 'u' },
+  { name: 'models', title: 'Models', key: 'm' },
   { name: 'events', title: 'Events', key: 'e' },
 ];
 

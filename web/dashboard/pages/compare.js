@@ -11,7 +11,7 @@ import * as state from '../lib/state.js';
 import { table } from '../lib/table.js';
 import { badge, button, empty, iconButton, panel, tile } from '../lib/ui.js';
 import * as data from '../data/compare.js';
-import { columns, legend } from '../parts/plots.js';
+import { columns } from '../parts/plots.js';
 
 const EVERY_MS = 5000, SHOWN = 50;
 const SIDES = [['a', 'A', 'c1'], ['b', 'B', 'c2']];

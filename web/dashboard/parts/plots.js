@@ -1,5 +1,5 @@
 // Small drawings as SVG: lines in tables, distributions, values by step. Numbers only, labels as text beside them.
-import { h, svg, clear } from '../lib/dom.js';
+import { h, svg } from '../lib/dom.js';
 import { short } from '../lib/format.js';
 
 const path = points => points.map(([x, y], i) => (i && points[i - 1] ? 'L' : 'M') + x.toFixed(1) + ' ' + y.toFixed(1)).join('');
@@ -50,5 +50,3 @@ export function lines(series, { label }) {
   }
   return h('div', { class: 'lines-box' }, h('span', { class: 'soft top num' }, short(y1)), plot, h('div', { class: 'ticks soft num' }, h('span', {}, short(y0)), h('span', {}, x1 > x0 ? `steps ${short(x0)} – ${short(x1)}` : `step ${short(x0)}`)));
 }
-
-export const replace = (where, ...nodes) => { clear(where, nodes); };

@@ -191,6 +191,9 @@ static void set_live(struct sb_serving *s, const struct sb_live *l) {
     sb_series_set(sb_metrics_get(s->o.metrics, SB_METRIC_MODEL_LIVE, v), 1);
     sb_series_set(sb_metrics_get(s->o.metrics, SB_METRIC_MODEL_MEMORY, v),
                   (int64_t)l->model->ops->memory(l->model->self));
+    if (l->model->ops->restarts)
+        sb_series_set(sb_metrics_get(s->o.metrics, SB_METRIC_WORKER_RESTARTS, v),
+                      l->model->ops->restarts(l->model->self));
     if (!l->model->ops->cpu_ns) return;
     /* A worker that ended takes its time with it: what was said before stays until it is passed. */
     struct sb_series *cpu = sb_metrics_get(s->o.metrics, SB_METRIC_MODEL_CPU, v);

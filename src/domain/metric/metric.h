@@ -68,6 +68,8 @@ enum sb_metric_type { SB_COUNTER, SB_GAUGE, SB_HISTOGRAM };
       "Bytes of a version's events")                                                               \
     X(MODEL_CPU, "sibyl_model_cpu_seconds_total", SB_COUNTER, 1e9, ("model", "version"),           \
       "User and system time of a version's worker processes")                                      \
+    X(WORKER_RESTARTS, "sibyl_worker_restarts_total", SB_COUNTER, 1, ("model", "version"),         \
+      "Worker processes of a version that ended unasked and were started again")                   \
     X(CORES, "sibyl_cores", SB_GAUGE, 1, (), "Cores that the process may use")                     \
     X(COST_CPU, "sibyl_cost_cpu_seconds_per_1000", SB_GAUGE, 1e9, ("model", "version"),            \
       "CPU time of 1,000 predictions of a version: model, workers, and its share of the rest")     \

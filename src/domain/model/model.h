@@ -45,6 +45,8 @@ struct sb_model_ops {
     size_t (*memory)(void *self);
     /* CPU time of processes of its own, as far as they run; NULL = it has none. */
     int64_t (*cpu_ns)(void *self);
+    /* How often one of them ended unasked and was started again; NULL = it has none. */
+    int64_t (*restarts)(void *self);
     /* One JSON object about its state (workers, layout chosen), for /health and `sibyl models`. */
     void (*describe)(void *self, struct sb_buf *out);
     /* Last reference is gone; any thread. */

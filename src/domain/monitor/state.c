@@ -63,6 +63,7 @@ const char *sb_monitor_rule_unit(const struct sb_monitor_rule *r) {
     if (s->kind == SB_MONITOR_EVENTS &&
         (s->stat == SB_MONITOR_COUNT || s->stat == SB_MONITOR_CARDINALITY))
         return "";
+    if (sb_str_ends(what, SB_STR("_ratio"))) return "ratio";
     bool seconds = sb_str_ends(what, SB_STR("_seconds")) || sb_str_is(what, "duration");
     bool bytes = sb_str_ends(what, SB_STR("_bytes"));
     if (s->stat == SB_MONITOR_RATE)

@@ -431,6 +431,7 @@ static void read_facts(struct pool *p, struct sb_str json) {
 
 static size_t pool_memory(void *self);
 static int64_t pool_cpu_ns(void *self);
+static int64_t pool_restarts(void *self);
 static void pool_describe(void *self, struct sb_buf *out);
 static void pool_free(void *self);
 
@@ -440,6 +441,7 @@ static const struct sb_model_ops OPS = {
     .inline_rows = 0,
     .memory = pool_memory,
     .cpu_ns = pool_cpu_ns,
+    .restarts = pool_restarts,
     .describe = pool_describe,
     .free = pool_free,
 };
@@ -788,6 +790,13 @@ static int64_t pool_cpu_ns(void *self) {
         int pid = atomic_load(&p->workers[i].pid);
         if (pid) n += sb_process_cpu_ns(pid);
     }
+    return n;
+}
+
+static int64_t pool_restarts(void *self) {
+    struct pool *p = self;
+    int64_t n = 0;
+    for (int i = 0; i < p->nworkers; i++) n += atomic_load(&p->workers[i].restarts);
     return n;
 }
 

@@ -69,7 +69,7 @@ const showLegend = (list, items) => clear(list, items.map(i => h('li', {}, h('sp
 
 // Lines or bars over time.
 // options: {type: 'line' | 'bar', stacked, height, format: number → text, label: what it shows, onBrush(from, to), min, max of y, empty: node when there is no point}
-// Answers {root, update(series, {from, to}), destroy()}; series: [{label, color: 'c1', points: [[ms, number or null]], fill, dash, text}].
+// Answers {root, update(series, {from, to}), destroy()}; series: [{label, color: 'c1', points: [[ms, number or null]], fill, dash, text, gaps: true → lines go on over null}].
 export function timeChart(options = {}) {
   const { canvas, legend, nothing, box, root } = host(options.label ?? 'Chart over time', options.height ?? 180), format = options.format ?? short;
   let chart = null, series = [], range = { from: 0, to: 1 };
@@ -77,7 +77,7 @@ export function timeChart(options = {}) {
   const datasets = () => series.map(s => ({
     label: s.label, data: s.points.map(([x, y]) => ({ x, y })), borderColor: color(s.color), backgroundColor: options.type === 'bar' ? color(s.color) : faded(color(s.color)),
     fill: s.fill ? 'origin' : false, borderWidth: options.type === 'bar' ? 0 : 1.75, borderDash: s.dash ? [5, 4] : [], pointRadius: s.points.filter(p => p[1] !== null).length < 3 ? 2.5 : 0, pointHitRadius: 12,
-    tension: 0.25, spanGaps: false, stack: options.stacked ? 'all' : undefined, grouped: !options.stacked, barPercentage: 1, categoryPercentage: 0.9,
+    tension: 0.25, spanGaps: !!s.gaps, stack: options.stacked ? 'all' : undefined, grouped: !options.stacked, barPercentage: 1, categoryPercentage: 0.9,
   }));
   const setup = () => ({
     type: options.type ?? 'line', data: { datasets: datasets() }, plugins: [brushPlugin],

@@ -4,8 +4,14 @@ const SPECIAL = /[+\-=&|><!(){}[\]^"~*?:\\/\s]/g;
 export const escapeField = name => name.replace(SPECIAL, c => '\\' + c);
 export const quote = v => '"' + String(v).replace(/["\\]/g, c => '\\' + c) + '"';
 
-// status + ok → status:"ok"; numbers and booleans stand bare.
-export const is = (field, v) => escapeField(field) + ':' + (typeof v === 'number' && v >= 0 || typeof v === 'boolean' ? String(v) : quote(v));
+// Fields whose values are single words: their text form is as exact as .keyword, and reads better.
+const WORDS = new Set(['status', 'role', 'model_version']);
+
+// status + ok → status:"ok"; user + "a b" → user.keyword:"a b"; numbers and booleans stand bare, quoted when negative.
+export function is(field, v) {
+  if (typeof v === 'boolean' || typeof v === 'number') return escapeField(field) + ':' + (v < 0 ? quote(v) : String(v));
+  return escapeField(WORDS.has(field) ? field : field + '.keyword') + ':' + quote(v);
+}
 
 // Adds a condition to a query, once. exclude: NOT.
 export function narrow(q, condition, exclude = false) {
@@ -22,7 +28,9 @@ export function filtered(q, range, ...more) {
   return { bool: { filter } };
 }
 
-export const PRIMARY = { bool: { must_not: [{ term: { role: 'shadow' } }] } };
+export const PRIMARY = { bool: { must_not: [{ term: { 'role.keyword': 'shadow' } }] } };
+
+export const FAILED = { bool: { must_not: [{ term: { 'status.keyword': 'ok' } }] } };
 
 // About `most` bars over the range, of a width that clocks know. Milliseconds.
 const WIDTHS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800].map(s => s * 1000);

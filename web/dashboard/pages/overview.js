@@ -1,17 +1,17 @@
 // Overview: what is served, how much, how fast, how well, and what it costs.
-import { search, serving, links } from '../lib/api.js';
+import { call, links, search, serving } from '../lib/api.js';
 import { timeChart } from '../lib/charts.js';
 import { controls } from '../lib/controls.js';
 import { copyAs, searchRequest } from '../lib/copy.js';
 import { h } from '../lib/dom.js';
-import { ago, bytes, count, micros, percent, short } from '../lib/format.js';
+import { facts } from '../lib/event.js';
+import { ago, bytes, count, micros, percent, seconds, short } from '../lib/format.js';
 import { poll } from '../lib/live.js';
-import { filtered, interval, is, narrow, perTime, PRIMARY } from '../lib/query.js';
+import { FAILED, filtered, interval, is, narrow, perTime, PRIMARY } from '../lib/query.js';
 import * as state from '../lib/state.js';
 import { badge, button, empty, panel, tile } from '../lib/ui.js';
 import { barList, table } from '../lib/table.js';
 
-const FAILED = { bool: { must_not: [{ term: { status: 'ok' } }] } };
 const QUANTILES = { percentiles: { field: 'latency.total_us', percents: [50, 95, 99] } };
 
 // The one question behind tiles, traffic and latency.
@@ -32,6 +32,22 @@ const p = (agg, percent) => agg?.values?.[percent + '.0'] ?? null;
 const eventsLink = (q, text) => h('a', { href: state.hrefKeep('events', { q }) }, text);
 const versionQuery = (model, version) => narrow(is('model', model), is('model_version', version));
 
+// CPU and memory of both processes, from the history of metrics.
+const named = (name, aggs) => ({ filter: { term: { 'name.keyword': name } }, aggs });
+function machineBody(range) {
+  const width = Math.max(10e3, interval(range)), each = field => ({ process: { terms: { field: 'labels.process.keyword', size: 5 }, aggs: { time: perTime(range, width, { value: { avg: { field } } }) } } });
+  return { size: 0, query: filtered('', range), aggs: { cpu: named('process_cpu_seconds_total', each('rate')), memory: named('process_resident_memory_bytes', each('value')) } };
+}
+const PROCESS_COLOR = { serving: 'c1', platform: 'c3' };
+const processLines = agg => agg.process.buckets.map((b, i) => ({ label: b.key, color: PROCESS_COLOR[b.key] ?? 'c' + (4 + i % 3), gaps: true, points: b.time.buckets.map(t => [t.key, t.value.value]) }));
+
+// Prometheus text → [{name, labels, value}] of sibyl's own gauges.
+function samples(text) {
+  return [...text.matchAll(/^(sibyl_\w+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, labels, v]) => ({
+    name, value: Number(v), labels: Object.fromEntries([...(labels ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, k, x]) => [k, x.replace(/\\(.)/g, (_, c) => c === 'n' ? '\n' : c)])),
+  }));
+}
+
 // One row a model and role.
 function versionRows(health) {
   const rows = [];
@@ -50,6 +66,12 @@ const VERSION_COLUMNS = [
   { title: 'Back-end', class: 'grow', cell: r => r.backend ? [badge(r.backend), ' ', h('span', { class: 'soft' }, r.why)] : '' },
   { title: 'Memory', class: 'num', cell: r => r.memory_bytes ? bytes(r.memory_bytes) : '' },
 ];
+
+const costTable = list => {
+  const t = table([{ title: 'Version', cell: r => `${r.model} ${r.version}` }, { title: 'CPU of 1,000', class: 'num', cell: r => seconds(r.cpu) }, { title: 'Disk of 1,000', class: 'num', cell: r => bytes(r.bytes) }], { label: 'Cost of 1,000 predictions' });
+  t.rows(list);
+  return t.root;
+};
 
 function firstSteps(url) {
   return empty('No prediction in this time range', 'Send one, and it is here within a second:', {
@@ -76,9 +98,16 @@ export function mount(root) {
   const versionTable = table(VERSION_COLUMNS, { label: 'Live versions', empty: empty('No model yet', 'Register one with the MLflow client, and it is served at once.', { code: 'mlflow.sklearn.log_model(model, name="model", registered_model_name="iris")' }) });
   const byVersion = panel('By version', { note: 'share of the predictions', id: 'by-version' }), why = panel('What went wrong', { id: 'wrong' });
   versions.show(versionTable.root);
+  const machineRequest = () => searchRequest('metrics', machineBody(state.range()));
+  const cpu = panel('CPU', { note: 'cores in use', actions: copyAs(machineRequest), id: 'cpu' }), memory = panel('Memory', { note: 'resident', actions: copyAs(machineRequest), id: 'memory' });
+  const nothingYet = () => empty('No metrics in this time range', 'They are written every 5 seconds while sibyl runs.');
+  const cpuChart = timeChart({ label: 'CPU of serving and platform over time', height: 140, onBrush, empty: nothingYet() }), memoryChart = timeChart({ label: 'Memory of serving and platform over time', height: 140, format: bytes, onBrush, empty: nothingYet() });
+  cpu.show(cpuChart.root);
+  memory.show(memoryChart.root);
+  const room = panel('Cost and headroom', { note: 'of the last minute', id: 'room' }), readers = panel('Readers of the journal', { note: 'searchable within a second', id: 'readers' });
 
   const bar = controls({ title: 'Overview', refresh: () => loop.now() });
-  root.append(bar.root, tiles, h('div', { class: 'grid' }, traffic.root, latency.root), versions.root, h('div', { class: 'grid' }, byVersion.root, why.root));
+  root.append(bar.root, tiles, h('div', { class: 'grid' }, traffic.root, latency.root), versions.root, h('div', { class: 'grid' }, byVersion.root, why.root), h('div', { class: 'grid' }, cpu.root, memory.root), h('div', { class: 'grid' }, room.root, readers.root));
 
   function showTraffic(a, range) {
     const width = interval(range), time = a.aggregations.time.buckets, all = a.hits.total.value, failed = a.aggregations.failed.doc_count;
@@ -119,6 +148,37 @@ export function mount(root) {
       throw e;
     }
   }
+  async function askMachine(options) {
+    const range = state.range();
+    try {
+      const a = (await search('metrics', machineBody(range), options)).aggregations;
+      cpuChart.update(processLines(a.cpu), range);
+      memoryChart.update(processLines(a.memory), range);
+    } catch (e) {
+      if (e.name === 'AbortError') throw e;
+      if (e.status === 404) { cpuChart.update([], range); memoryChart.update([], range); return; }
+      cpu.fail(e, () => loop.now());
+      memory.fail(e, () => loop.now());
+    }
+  }
+
+  function showRoom(list) {
+    const one = name => list.find(s => s.name === name)?.value ?? null, of = name => list.filter(s => s.name === name);
+    const busy = one('sibyl_capacity_busy_ratio'), days = one('sibyl_journal_days_until_full'), costs = of('sibyl_cost_cpu_seconds_per_1000');
+    const bytesOf = l => of('sibyl_cost_bytes_per_1000').find(s => s.labels.model === l.model && s.labels.version === l.version)?.value ?? null;
+    room.show(facts([
+      ['Busy', busy === null ? '–' : [h('b', {}, percent(busy)), ` of ${short(one('sibyl_cores'))} cores`]],
+      ['Room for', one('sibyl_capacity_rows_per_second_limit') === null ? 'known once there is traffic' : [h('b', {}, short(one('sibyl_capacity_rows_per_second_limit'))), ` rows a second, ${short(one('sibyl_capacity_rows_per_second'))} now`]],
+      ['Disk budget', days === null ? '–' : [h('b', {}, days > 3650 ? 'more than 10 years' : short(days) + ' days'), ' until full']],
+    ]), costs.length ? costTable(costs.map(s => ({ ...s.labels, cpu: s.value, bytes: bytesOf(s.labels) }))) : h('p', { class: 'soft' }, 'What 1,000 predictions cost is shown per version once it has answered.'));
+  }
+  async function askRoom(options) {
+    const [metrics, health] = await Promise.all([call('GET', '/metrics', undefined, { ...options, raw: true }), call('GET', '/health', undefined, { ...options, raw: true })]);
+    showRoom(samples(metrics.text));
+    readers.show(h('div', {}, (health.body?.indexes ?? []).map(i => h('div', { class: 'reader' }, h('b', {}, i.name), ' ', badge(i.rebuilding ? 'being rebuilt' : i.state, i.state === 'current' && !i.rebuilding ? 'good' : 'warn'), h('p', { class: 'soft num' },
+      `${i.lag ? count(i.lag) + ' events behind' : 'nothing behind'} · ${count(i.documents)} documents · ${bytes(i.disk_bytes)} on disk, ${bytes(i.memory_bytes)} in memory` + (i.quarantined ? ` · ${i.quarantined} damaged segments set aside` : ''))))));
+  }
+
   async function askVersions(options) {
     const health = await serving('GET', '/health', undefined, { ...options, raw: true });
     if (health.body?.models) versionTable.rows(versionRows(health.body));
@@ -126,9 +186,9 @@ export function mount(root) {
     if (health.body?.models && !versions.body.contains(versionTable.root)) versions.show(versionTable.root);
   }
   const loop = poll(async options => {
-    if (bar.paused() && body) return void await askVersions(options);
-    await Promise.all([askTraffic(options), askVersions(options)]);
+    const now = [askVersions(options), askRoom(options)];
+    await Promise.all(bar.paused() && body ? now : [...now, askTraffic(options), askMachine(options)]);
   }, 2000);
   const off = state.on(() => { body = null; loop.now(); });
-  return { stop() { off(); loop.stop(); bar.stop(); trafficChart.destroy(); latencyChart.destroy(); } };
+  return { stop() { off(); loop.stop(); bar.stop(); for (const c of [trafficChart, latencyChart, cpuChart, memoryChart]) c.destroy(); } };
 }

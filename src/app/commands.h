@@ -34,6 +34,10 @@ extern const struct sb_option sb_events_options[];
 enum sb_exit sb_reindex_run(struct sb_cli *cli);
 extern const struct sb_option sb_reindex_options[];
 
+/* `sibyl audit`: answered = journalled = indexed, and the hash chain. */
+enum sb_exit sb_audit_run(struct sb_cli *cli);
+extern const struct sb_option sb_audit_options[];
+
 /* `sibyl backup PATH`, `sibyl restore PATH`: of the data folder; the former also while it is in
  * use.
  */

@@ -127,6 +127,24 @@ const struct sb_command sb_commands[] = {
      .options = sb_reindex_options,
      .settings = reader_settings,
      .run = sb_reindex_run},
+    {.name = "audit",
+     .usage = "",
+     .summary = "Compare what was answered, what is recorded and what the index finds.",
+     .details =
+         "Counts per route, version and hour, and lists what differs. An index that is behind is\n"
+         "waited for. --verify recomputes the hash chain over all sealed segments and names\n"
+         "the first one that was changed; nothing needs to run for it. Exit code 1 when\n"
+         "something differs.",
+     .examples = "  sibyl audit\n"
+                 "  sibyl audit --json | jq .equal\n"
+                 "  sibyl audit --verify",
+     .json = "equal, answered, journalled, indexed, groups (a list with route, model, "
+             "model_version, hour, answered, journalled, indexed, equal), not_journalled (a list "
+             "with run, from, to), not_indexed (event ids, at most 100). --verify: a list with "
+             "topic, ok, chained, unchained, rewritten, bytes, differ, first_offset, why, link.",
+     .options = sb_audit_options,
+     .settings = search_settings,
+     .run = sb_audit_run},
     {.name = "backup",
      .usage = "PATH",
      .words = "@folders",

@@ -53,6 +53,7 @@ enum sb_exit sb_demo_run(struct sb_cli *cli) {
         .ready = demo_ready,
         .stopping = demo_stopping,
         .arg = &d,
+        .model = "iris",
         .example = "/models/iris/predict -d '{\"sepal_length\": 5.1, \"sepal_width\": 3.5, "
                    "\"petal_length\": 1.4, \"petal_width\": 0.2}'"};
     return sb_supervisor_run(cli, &hooks);

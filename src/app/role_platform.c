@@ -5,6 +5,7 @@
 #include "api/alerts/alerts.h"
 #include "api/mlflow/mlflow.h"
 #include "api/mlflow_ui/mlflow_ui.h"
+#include "api/search/search.h"
 #include "api/ui/ui.h"
 #include "app/alert_inputs.h"
 #include "app/daemon.h"
@@ -30,12 +31,14 @@ struct platform {
     struct sb_http_server *registry;
     struct sb_ui *ui;
     struct sb_http_server *dashboard;
+    struct sb_search_api *search;
+    struct sb_http_server *search_server;
     struct sb_metrics *metrics;
     struct sb_stream *stream;
     struct sb_alert_sources *alert_sources;
     struct sb_alerts *alerts;
     struct sb_alerts_api *alerts_api;
-    void *registry_apps[8], *dashboard_apps[4];
+    void *registry_apps[8], *dashboard_apps[5];
 };
 
 static bool has_bytes(const char *path) {
@@ -114,7 +117,7 @@ static sb_err start_alerts(struct platform *p, struct sb_errctx *ctx) {
     const struct sb_config *c = p->daemon->config;
     struct sb_arena *a = p->daemon->arena;
     const char *page = sb_instance_url_of(a, c->dashboard_listen.host, c->dashboard_listen.port);
-    const char *search = sb_arena_printf(a, "%s/api/search", page);
+    const char *search = sb_instance_url_of(a, c->search_listen.host, c->search_listen.port);
     bool named = c->alerts_file[0] != 0;
     SB_TRY(sb_alert_sources_new(
         &p->alert_sources, sb_instance_url_of(a, c->serving_listen.host, c->serving_listen.port),
@@ -125,7 +128,7 @@ static sb_err start_alerts(struct platform *p, struct sb_errctx *ctx) {
                                .file_required = named,
                                .webhook_url = c->alerts_webhook_url,
                                .alertmanager_url = c->alerts_alertmanager_url,
-                               .page_url = sb_arena_printf(a, "%s/#/alerts", page),
+                               .page_url = sb_arena_printf(a, "%s/alerts", page),
                                .inputs = sb_alert_sources_inputs(p->alert_sources),
                                .record = record,
                                .record_arg = p,
@@ -136,25 +139,46 @@ static sb_err start_alerts(struct platform *p, struct sb_errctx *ctx) {
     return sb_alerts_api_new(&p->alerts_api, &api, ctx);
 }
 
+static sb_err start_search(struct platform *p, struct sb_errctx *ctx) {
+    const struct sb_config *c = p->daemon->config;
+    static const struct sb_http_route *const tables[] = {sb_search_routes, NULL};
+    struct sb_search_api_opts o = {.indexes = sb_stream_indexes(p->stream)};
+    SB_TRY(sb_search_api_new(&p->search, &o, ctx));
+    struct sb_http_opts h = {.name = "search",
+                             .host = c->search_listen.host,
+                             .port = c->search_listen.port,
+                             .tables = tables,
+                             .hosts = c->allowed_hosts,
+                             .app = p->search,
+                             .body_max = SB_SEARCH_BODY_MAX,
+                             .error_body = sb_search_http_error};
+    SB_TRY(sb_http_listen(&p->search_server, &h, p->loops, p->nloops, ctx));
+    sb_daemon_serves(p->daemon, "search", c->search_listen.host, sb_http_port(p->search_server));
+    return SB_OK;
+}
+
 static sb_err start_dashboard(struct platform *p, struct sb_errctx *ctx) {
     const struct sb_config *c = p->daemon->config;
     struct sb_arena *a = p->daemon->arena;
     static const struct sb_http_route *const tables[] = {sb_ui_routes, sb_admin_routes,
-                                                         sb_alerts_routes, NULL};
+                                                         sb_alerts_routes, sb_search_routes, NULL};
+    static const char *const prefixes[] = {NULL, NULL, NULL, "/api/search", NULL};
     struct sb_ui_opts o = {
-        .journal_dir = sb_datadir_path(a, c->data, SB_DATADIR_PREDICTIONS),
         .serving_url = sb_instance_url_of(a, c->serving_listen.host, c->serving_listen.port),
-        .registry_url = c->registry_url};
+        .registry_url = c->registry_url,
+        .search_url = sb_instance_url_of(a, c->search_listen.host, c->search_listen.port)};
     SB_TRY(sb_ui_new(&p->ui, &o, ctx));
     p->dashboard_apps[1] = sb_stream_admin(p->stream);
     p->dashboard_apps[2] = p->alerts_api;
+    p->dashboard_apps[3] = p->search;
     struct sb_http_opts h = {.name = "dashboard",
                              .host = c->dashboard_listen.host,
                              .port = c->dashboard_listen.port,
                              .tables = tables,
                              .hosts = c->allowed_hosts,
                              .app = p->ui,
-                             .apps = p->dashboard_apps};
+                             .apps = p->dashboard_apps,
+                             .prefixes = prefixes};
     SB_TRY(sb_http_listen(&p->dashboard, &h, p->loops, 1, ctx));
     sb_daemon_serves(p->daemon, "dashboard", c->dashboard_listen.host, sb_http_port(p->dashboard));
     return SB_OK;
@@ -162,14 +186,18 @@ static sb_err start_dashboard(struct platform *p, struct sb_errctx *ctx) {
 
 static void platform_drain(struct sb_daemon *d) {
     struct platform *p = d->self;
+    if (p->alert_sources) sb_alert_sources_stop(p->alert_sources);
     sb_mlflow_api_drain(p->mlflow);
     sb_http_drain(p->registry);
     sb_http_drain(p->dashboard);
+    sb_http_drain(p->search_server);
+    sb_search_api_drain(p->search);
 }
 
 static int platform_in_flight(struct sb_daemon *d) {
     struct platform *p = d->self;
-    return sb_http_in_flight(p->registry) + sb_http_in_flight(p->dashboard);
+    return sb_http_in_flight(p->registry) + sb_http_in_flight(p->dashboard) +
+           sb_http_in_flight(p->search_server);
 }
 
 static void platform_stop(struct sb_daemon *d) {
@@ -180,6 +208,8 @@ static void platform_stop(struct sb_daemon *d) {
     sb_mlflow_ui_free(p->mlflow_ui);
     sb_http_free(p->registry);
     sb_http_free(p->dashboard);
+    sb_http_free(p->search_server);
+    if (p->search) sb_search_api_free(p->search);
     sb_ui_free(p->ui);
     sb_alerts_api_free(p->alerts_api);
     if (p->alert_sources) sb_alert_sources_stop(p->alert_sources);
@@ -203,6 +233,7 @@ static sb_err start_all(struct platform *p, struct sb_errctx *ctx) {
     SB_TRY(sb_stream_start(&p->stream, p->daemon->config, p->daemon->arena, p->metrics, ctx));
     SB_TRY(start_registry(p, ctx));
     SB_TRY(start_alerts(p, ctx));
+    SB_TRY(start_search(p, ctx));
     SB_TRY(start_dashboard(p, ctx));
     for (; p->started < LOOPS; p->started++) SB_TRY(sb_loop_start(p->loops[p->started]));
     return SB_OK;

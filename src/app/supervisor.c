@@ -79,18 +79,20 @@ static void say_ready(struct supervisor *s, const struct sb_supervisor_urls *u) 
     printf("\nsibyl %s is ready after %lld ms, data in %s\n\n"
            "  predictions  %s   /docs to try it, /health says what is live\n"
            "  registry     %s   for MLflow clients: MLFLOW_TRACKING_URI=%s\n"
-           "  dashboard    %s   what happens now\n\n"
+           "  dashboard    %s   events, versions compared, usage, models, alerts\n"
+           "  search       %s   for Elasticsearch clients and Grafana\n\n"
            "%s\n"
            "  curl -H 'Content-Type: application/json' %s%s\n"
+           "  curl '%s/predictions/_search?q=model:%s&size=1&pretty'\n"
            "  %s events tail -f%s%s\n"
            "Ctrl-C stops it.\n\n",
            SB_VERSION, (long long)((sb_mono_ns() - s->began) / SB_MS), s->config->data, u->serving,
-           u->registry, u->registry, u->dashboard,
+           u->registry, u->registry, u->dashboard, u->search,
            s->hooks
                ? "Sample models get sample traffic. Ask one yourself:"
                : "Next: register a model (examples/quickstart.ipynb); it is live at once. Then:",
-           u->serving, example, s->program, other_data ? " --data " : "",
-           other_data ? s->config->data : "");
+           u->serving, example, u->search, s->hooks ? s->hooks->model : "NAME", s->program,
+           other_data ? " --data " : "", other_data ? s->config->data : "");
     fflush(stdout);
 }
 
@@ -119,9 +121,9 @@ static void on_child_ready(struct child *c) {
     }
     if (!all_in(s, READY)) return;
     s->was_ready = true;
-    struct sb_supervisor_urls urls = {url_of(s, &s->children[0], "serving"),
-                                      url_of(s, &s->children[1], "registry"),
-                                      url_of(s, &s->children[1], "dashboard")};
+    struct sb_supervisor_urls urls = {
+        url_of(s, &s->children[0], "serving"), url_of(s, &s->children[1], "registry"),
+        url_of(s, &s->children[1], "dashboard"), url_of(s, &s->children[1], "search")};
     say_ready(s, &urls);
     if (s->hooks) s->hooks->ready(s->hooks->arg, s->config, &urls);
 }

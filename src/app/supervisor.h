@@ -7,7 +7,7 @@
 #include "app/cli.h"
 
 struct sb_supervisor_urls {
-    const char *serving, *registry, *dashboard; /* valid while the supervisor runs */
+    const char *serving, *registry, *dashboard, *search; /* valid while the supervisor runs */
 };
 
 /* For `sibyl demo`. Both run on the supervisor's loop thread: ready once, when everything answers
@@ -16,6 +16,7 @@ struct sb_supervisor_hooks {
     void (*ready)(void *arg, const struct sb_config *c, const struct sb_supervisor_urls *urls);
     void (*stopping)(void *arg);
     void *arg;
+    const char *model;   /* that is there then: "iris" */
     const char *example; /* a request that works then: "/models/iris/predict -d '{...}'" */
 };
 

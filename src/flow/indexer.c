@@ -253,7 +253,6 @@ static sb_err rebuild_turn(struct task *t, struct sb_errctx *ctx) {
     if (!err) err = take_turn(t, f);
     if (err == SB_E_MISSING && !is_open(&f->source)) err = SB_E_END; /* no topic: empty */
     if (err && err != SB_E_END) return err;
-    if (f->pending && sb_mono_ns() - f->refreshed_ns >= REFRESH_NS) SB_TRY(refresh(f));
     sb_mutex_lock(&t->lock);
     t->status.rebuilt = f->next > t->status.first ? f->next - t->status.first : 0;
     bool whole = err == SB_E_END && (f->next >= t->live.next || t->replaced);

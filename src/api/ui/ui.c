@@ -1,31 +1,14 @@
 #include "api/ui/ui.h"
 
-#include "api/ui/feed.h"
 #include "api/ui/files.h"
 #include "api/ui/proxy.h"
 #include "base/mem.h"
 #include "codec/json.h"
 
 struct sb_ui {
-    struct sb_feed *feed;
     struct sb_proxy *registry, *serving;
     char *registry_url, *serving_url, *search_url;
 };
-
-static void reply_buf(struct sb_http_req *r, struct sb_buf *b) {
-    if (sb_buf_err(b))
-        sb_http_reply(r, 500, NULL, SB_STR("{\"error\":\"answer too large\"}"));
-    else
-        sb_http_reply(r, 200, NULL, sb_buf_view(b));
-    sb_buf_fini(b);
-}
-
-static void live(struct sb_http_req *r) {
-    struct sb_buf b;
-    sb_buf_init(&b, 256 << 20);
-    sb_feed_write(((struct sb_ui *)r->app)->feed, &b);
-    reply_buf(r, &b);
-}
 
 static void links(struct sb_http_req *r) {
     struct sb_ui *u = r->app;
@@ -37,7 +20,8 @@ static void links(struct sb_http_req *r) {
     sb_json_str(&w, "serving", sb_str_of(u->serving_url));
     if (u->search_url) sb_json_str(&w, "search", sb_str_of(u->search_url));
     sb_json_end(&w);
-    reply_buf(r, &b);
+    sb_http_reply(r, 200, NULL, sb_buf_view(&b));
+    sb_buf_fini(&b);
 }
 
 static void registry(struct sb_http_req *r) {
@@ -52,8 +36,6 @@ const struct sb_http_route sb_ui_routes[] = {
     {SB_HTTP_GET, "/", SB_SCOPE_READ, 0, sb_ui_page, "The dashboard"},
     {SB_HTTP_GET, "/{page}", SB_SCOPE_READ, 0, sb_ui_page, "One of its pages: /events"},
     {SB_HTTP_GET, "/static/{path*}", SB_SCOPE_READ, 0, sb_ui_static, "Files of the pages"},
-    {SB_HTTP_GET, "/api/live", SB_SCOPE_READ, 0, live,
-     "Traffic and latency of the last minutes, the newest events, what is live"},
     {SB_HTTP_GET, "/api/links", SB_SCOPE_READ, 0, links, "URLs of the other ports"},
     {SB_HTTP_GET, "/api/registry/{path*}", SB_SCOPE_READ, 0, registry, "The registry's port"},
     {SB_HTTP_POST, "/api/registry/{path*}", SB_SCOPE_WRITE, 0, registry, "The same"},
@@ -65,7 +47,6 @@ const struct sb_http_route sb_ui_routes[] = {
 };
 
 static sb_err start(struct sb_ui *u, const struct sb_ui_opts *o, struct sb_errctx *ctx) {
-    SB_TRY(sb_feed_new(&u->feed, o->journal_dir, o->serving_url, ctx));
     SB_TRY(sb_proxy_new(&u->registry, "ui-registry", "/api/registry", o->registry_url, ctx));
     return sb_proxy_new(&u->serving, "ui-serving", "/api/serving", o->serving_url, ctx);
 }
@@ -86,7 +67,6 @@ sb_err sb_ui_new(struct sb_ui **out, const struct sb_ui_opts *o, struct sb_errct
 
 void sb_ui_free(struct sb_ui *u) {
     if (!u) return;
-    sb_feed_free(u->feed);
     sb_proxy_free(u->registry);
     sb_proxy_free(u->serving);
     sb_free(u->registry_url);

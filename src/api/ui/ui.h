@@ -9,13 +9,12 @@ struct sb_ui;
 
 /* Borrowed. */
 struct sb_ui_opts {
-    const char *journal_dir; /* topic predictions, read up to its durable mark */
-    const char *serving_url; /* also asked for /health */
+    const char *serving_url;
     const char *registry_url;
     const char *search_url; /* for links and copied commands */
 };
 
-/* Starts the thread that follows the journal. */
+/* Starts the threads that ask the other roles. */
 SB_MUST_CHECK sb_err sb_ui_new(struct sb_ui **out, const struct sb_ui_opts *o,
                                struct sb_errctx *ctx);
 void sb_ui_free(struct sb_ui *u);

@@ -988,6 +988,98 @@ static void snapshots_are_whole_while_it_is_written(void **state) {
     sb_column_close(r.ix);
 }
 
+/* ---- the format ---- */
+
+#define GOLDEN "tests/golden/column-segment-1/"
+static const char *const golden_files[] = {"index", "0000000000000001.seg", "0000000000000002.seg"};
+static const char *const golden_docs[] = {
+    "{\"k\":\"b\",\"ks\":[\"x\",\"y\"],\"l\":-5,\"w\":5000000000,\"d\":0.5,\"b\":true,"
+    "\"t\":\"2026-11-24T08:31:55.123Z\",\"g\":1}",
+    "{\"k\":\"a\",\"l\":300,\"w\":1,\"ds\":[2.5,-1.5,2.5],\"b\":false,\"g\":2}",
+    "not JSON",
+    "{\"k\":\"\xc3\xa9\",\"l\":70000,\"ls\":[],\"g\":2.5,\"b\":1}",
+    "{\"event_id\":\"last\",\"ls\":[3,1],\"g\":-0.0}",
+};
+static const char golden_contents[] =
+    "10 @timestamp=1010ms k=\"b\" ks=\"x\",\"y\" l=-5 w=5000000000 d=0.5 b=true t=1795509115123ms "
+    "g=1.0\n"
+    "11 @timestamp=1011ms k=\"a\" l=300 w=1 b=false g=2.0 ds=-1.5,2.5,2.5\n"
+    "12 @timestamp=1012ms _ignored=\"_source\"\n"
+    "13 @timestamp=1013ms _ignored=\"b\" k=\"\xc3\xa9\" l=70000 g=2.5\n"
+    "14 @timestamp=1014ms event_id=\"last\" g=-0.0 ls=1,3\n";
+
+static void copy_golden(void) {
+    for (size_t i = 0; i < SB_COUNT(golden_files); i++) {
+        char from[128], to[128];
+        struct sb_buf b;
+        sb_buf_init(&b, 1 << 20);
+        snprintf(from, sizeof from, GOLDEN "%s", golden_files[i]);
+        snprintf(to, sizeof to, "%s/%s", dir, golden_files[i]);
+        assert_int_equal(sb_file_read_all(from, &b, NULL), SB_OK);
+        assert_int_equal(sb_file_replace(to, b.p, b.n, NULL), SB_OK);
+        sb_buf_fini(&b);
+    }
+}
+
+static void the_golden_index_of_version_1_is_read(void **state) {
+    (void)state;
+    copy_golden();
+    struct sb_column_index *ix = open_index(NULL);
+    struct sb_column_stats stats;
+    sb_column_stats_get(ix, &stats);
+    assert_int_equal(stats.quarantined, 0);
+    assert_int_equal(stats.segments, 2);
+    assert_true(stats.next == 20 && stats.first_ms == 1010 && stats.last_ms == 1014);
+    assert_contents(ix, golden_contents);
+    sb_column_close(ix);
+}
+
+static void the_golden_index_is_written_again_byte_for_byte(void **state) {
+    (void)state;
+    struct sb_column_index *ix = open_index(NULL);
+    for (int i = 0; i < 5; i++) {
+        add(ix, 10 + i, golden_docs[i]);
+        if (i == 1) flush(ix);
+    }
+    assert_int_equal(sb_column_refresh(ix, 20), SB_OK);
+    flush(ix);
+    sb_column_close(ix);
+    for (size_t i = 0; i < SB_COUNT(golden_files); i++) {
+        char path[128];
+        struct sb_buf want, got;
+        sb_buf_init(&want, 1 << 20);
+        sb_buf_init(&got, 1 << 20);
+        snprintf(path, sizeof path, GOLDEN "%s", golden_files[i]);
+        assert_int_equal(sb_file_read_all(path, &want, NULL), SB_OK);
+        snprintf(path, sizeof path, "%s/%s", dir, golden_files[i]);
+        assert_int_equal(sb_file_read_all(path, &got, NULL), SB_OK);
+        assert_true(sb_str_eq(sb_buf_view(&want), sb_buf_view(&got)));
+        sb_buf_fini(&want);
+        sb_buf_fini(&got);
+    }
+}
+
+static void a_newer_version_is_refused(void **state) {
+    (void)state;
+    copy_golden();
+    char path[128];
+    struct sb_buf b;
+    sb_buf_init(&b, 1 << 20);
+    snprintf(path, sizeof path, "%s/%s", dir, golden_files[1]);
+    assert_int_equal(sb_file_read_all(path, &b, NULL), SB_OK);
+    b.p[8] = 2;
+    assert_int_equal(sb_file_replace(path, b.p, b.n, NULL), SB_OK);
+    sb_buf_fini(&b);
+    struct sb_column_fields f;
+    struct sb_column_part *p;
+    sb_column_fields_init(&f, NULL);
+    assert_int_equal(sb_column_part_open(&p, dir, 1, &f, 0, NULL), SB_E_VERSION);
+    sb_column_fields_fini(&f);
+    struct sb_column_index *ix = open_index(NULL);
+    assert_int_equal(ix->quarantined, 1);
+    sb_column_close(ix);
+}
+
 int main(void) {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
     const struct CMUnitTest tests[] = {
@@ -1005,6 +1097,9 @@ int main(void) {
         CASE(a_removed_segment_is_a_hole),
         CASE(files_live_as_long_as_their_snapshots),
         CASE(snapshots_are_whole_while_it_is_written),
+        CASE(the_golden_index_of_version_1_is_read),
+        CASE(the_golden_index_is_written_again_byte_for_byte),
+        CASE(a_newer_version_is_refused),
     };
     return cmocka_run_group_tests_name("column", tests, NULL, NULL);
 }

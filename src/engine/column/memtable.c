@@ -53,8 +53,8 @@ static uint32_t dict_append(struct sb_column_dict *d, struct sb_str s, uint32_t 
         if (d->hashed) d->hashes = sb_realloc(d->hashes, (size_t)d->cap * sizeof *d->hashes);
         if (!d->n) d->at[0] = 0;
     }
-    if (d->ntext + s.n > d->cap_text) {
-        d->cap_text = (d->ntext + s.n) * 2;
+    if (d->ntext + s.n >= d->cap_text) { /* never none: terms are pointers into it */
+        d->cap_text = (d->ntext + s.n + 32) * 2;
         d->text = sb_realloc(d->text, d->cap_text);
     }
     if (s.n) memcpy(d->text + d->ntext, s.p, s.n);

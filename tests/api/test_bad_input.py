@@ -128,7 +128,7 @@ def valid_requests(run):
                      ("GET", REGISTRY + "model-versions/search?filter=name%3D'iris'%20and%20run_id%20IN%20('a')&order_by=version_number&page_token=zz", b""),
                      ("GET", REGISTRY + f"metrics/get-history?run_id={run}&metric_key=a&max_results=3&page_token=x", b""),
                      ("GET", f"{FILES}?path=0/{run}/artifacts", b""), ("GET", f"/get-artifact?run_uuid={run}&path=model/MLmodel", b"")],
-        "dashboard": [("GET", "/", b""), ("GET", "/api/live", b""), ("GET", "/api/live?since=3", b"")],
+        "dashboard": [("GET", "/", b""), ("GET", "/events", b""), ("GET", "/static/lib/dom.js", b""), ("GET", "/api/serving/models?x=1", b""), post("/api/registry/api/2.0/mlflow/runs/search", {"experiment_ids": ["0"]})],
     }
 
 
@@ -263,8 +263,7 @@ def test_models_of_any_name_are_served_and_written_safely(model_folder):
         check = subprocess.run(["promtool", "check", "metrics"], input=s.get("/metrics").body, capture_output=True)
         assert check.returncode == 0 and not check.stderr, check
         assert len(s.get("/openapi.json").json()["paths"]) >= len(NAMES)
-        live = wait_for("the page's data", 10, lambda: (d := request(s.dashboard, "GET", "/api/live").json())["serving"] and len(d["serving"]["models"]) == len(NAMES) and d)
-        assert {m["name"] for m in live["serving"]["models"]} == set(NAMES)
+        assert {m["name"] for m in request(s.dashboard, "GET", "/api/serving/health").json()["models"]} == set(NAMES)
         assert not [line for line in s.log().splitlines() if line.startswith("ts=1 ")]
         assert s.stop(30) == 0
         s.start()

@@ -234,9 +234,32 @@ def test_head_and_keep_alive(served):
     assert a.status == 200 and a.body == b"" and int(a.headers["Content-Length"]) > 10
 
 
-def test_the_live_page_shows_the_traffic(served):
-    predict(served, ROW)
+def test_the_dashboard_reaches_the_other_roles_at_its_own_origin(served):
     page = request(served.dashboard, "GET", "/")
-    assert page.status == 200 and b"<title>sibyl" in page.body
-    live = wait_for("traffic", 10, lambda: (d := request(served.dashboard, "GET", "/api/live").json())["events"] and d["serving"] and d["serving"]["models"] and d["seconds"] and d)
-    assert live["serving"]["models"][0]["name"] == "iris"
+    assert page.status == 200 and b"<title>sibyl" in page.body and "require-trusted-types-for 'script'" in page.headers["Content-Security-Policy"]
+    for path in ["/events", "/static/main.js", "/static/chart.js", "/static/lib/dom.js"]:
+        a = request(served.dashboard, "GET", path)
+        assert a.status == 200 and request(served.dashboard, "GET", path, headers={"If-None-Match": a.headers["ETag"]}).status == 304
+    assert request(served.dashboard, "GET", "/nowhere").status == 404 == request(served.dashboard, "GET", "/static/../ui.c").status
+    a = request(served.dashboard, "POST", "/api/serving/models/iris/predict", ROW, headers={"X-User-Id": "ada"})
+    assert a.status == 200 and a.json()["prediction"] == {"species": "setosa"} and "sandbox" in a.headers["Content-Security-Policy"]
+    assert served.event(a.json()["event_id"])["user"] == "ada"
+    a = request(served.dashboard, "GET", "/api/serving/models/nothing")
+    assert a.status == 404 and a.json()["error"]
+    assert request(served.dashboard, "GET", "/api/serving/health").json()["models"][0]["name"] == "iris"
+    assert set(request(served.dashboard, "GET", "/api/links").json()) >= {"registry", "serving"}
+
+
+def test_a_foreign_page_cannot_reach_them(served):
+    for path in ["/api/serving/models/iris/predict", "/api/registry/api/2.0/mlflow/registered-models/create", "/api/search/predictions/_search"]:
+        assert request(served.dashboard, "POST", path, ROW, headers={"Origin": "http://evil.example"}).status == 403
+        assert request(served.dashboard, "POST", path, ROW, headers={"Host": "evil.example"}).status == 403
+
+
+def test_the_registry_behind_the_dashboard(served):
+    mlflow = "/api/registry/api/2.0/mlflow/"
+    assert request(served.dashboard, "POST", mlflow + "registered-models/create", {"name": "behind"}).status == 200
+    assert request(served.dashboard, "PATCH", mlflow + "registered-models/update", {"name": "behind", "description": "the page’s"}).json()["registered_model"]["description"] == "the page’s"
+    assert request(served.dashboard, "GET", mlflow + "registered-models/get?name=behind").status == 200
+    assert request(served.dashboard, "DELETE", mlflow + "registered-models/delete", {"name": "behind"}).status == 200
+    assert request(served.dashboard, "GET", mlflow + "registered-models/get?name=behind").status == 404

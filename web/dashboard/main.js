@@ -9,10 +9,11 @@ import { closeDrawer, dialog, empty, failed, iconButton } from './lib/ui.js';
 
 const PAGES = [
   { name: 'overview', title: 'Overview', key: 'o' },
+  { name: 'events', title: 'Events', key: 'e' },
   { name: 'compare', title: 'Compare', key: 'c' },
   { name: 'usage', title: 'Usage', key: 'u' },
   { name: 'models', title: 'Models', key: 'm' },
-  { name: 'events', title: 'Events', key: 'e' },
+  { name: 'alerts', title: 'Alerts', key: 'a' },
 ];
 
 const KEYS = [['/', 'Go to the query box'], ['j  k', 'Next, previous row'], ['Enter', 'Open the row'], ['Escape', 'Close what is open'], ['t', 'Light or dark'], ['?', 'This help']];

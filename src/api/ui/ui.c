@@ -18,7 +18,7 @@ static void links(struct sb_http_req *r) {
     sb_json_obj(&w, NULL);
     sb_json_str(&w, "registry", sb_str_of(u->registry_url));
     sb_json_str(&w, "serving", sb_str_of(u->serving_url));
-    if (u->search_url) sb_json_str(&w, "search", sb_str_of(u->search_url));
+    sb_json_str(&w, "search", sb_str_of(u->search_url));
     sb_json_end(&w);
     sb_http_reply(r, 200, NULL, sb_buf_view(&b));
     sb_buf_fini(&b);
@@ -55,7 +55,7 @@ sb_err sb_ui_new(struct sb_ui **out, const struct sb_ui_opts *o, struct sb_errct
     struct sb_ui *u = sb_calloc(1, sizeof *u);
     u->registry_url = sb_strdup(o->registry_url);
     u->serving_url = sb_strdup(o->serving_url);
-    if (o->search_url) u->search_url = sb_strdup(o->search_url);
+    u->search_url = sb_strdup(o->search_url);
     sb_err err = start(u, o, ctx);
     if (err) {
         sb_ui_free(u);

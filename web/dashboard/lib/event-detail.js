@@ -12,9 +12,11 @@ const exact = (field, v) => ({ term: { [field + '.keyword']: v } });
 
 // ---- the same rows answered by another version ----
 
+// A shadow answers after the reply: of a young event it is asked for again.
 async function others(e, box) {
   const a = await search('predictions', { size: 10, query: { bool: { filter: [exact('request_id', e.request_id), { term: { row: e.row } }], must_not: [exact('event_id', e.event_id)] } } });
   const found = a.hits.hits.map(x => x._source);
+  if (!found.length && box.isConnected && Date.now() - time(e) < 10e3) setTimeout(() => others(e, box).catch(() => {}), 1000);
   if (!found.length) return void clear(box, h('p', { class: 'soft' }, e.role === 'shadow' ? 'The primary’s event is not kept any more.' : 'No other version saw this row. Give a version the alias shadow, and its answers stand here.'));
   clear(box, found.map(o => {
     const same = answerOf(o) === answerOf(e);
@@ -80,7 +82,7 @@ export function openEvent(e, options) {
   const shadow = h('div', {}, loading()), near = h('div', {}, loading());
   const d = drawer(`${e.model ?? e.route ?? 'Event'} ${e.model_version ?? ''}`, {
     sub: moment(time(e)) + ' · ' + e.event_id, onclose: options.onclose,
-    actions: [iconButton('Newer', 'previous', () => options.step(-1)), iconButton('Older', 'next', () => options.step(1)), copyAs(() => searchRequest('predictions', { query: exact('event_id', e.event_id) })), iconButton('Copy a link to this event', 'compare', () => copyText(location.href, 'Link copied'))],
+    actions: [iconButton('Newer', 'previous', () => options.step(-1)), iconButton('Older', 'next', () => options.step(1)), copyAs(() => searchRequest('predictions', { query: exact('event_id', e.event_id) })), iconButton('Copy a link to this event', 'link', () => copyText(location.href, 'Link copied'))],
   });
   d.root.id = 'detail';
   d.show(

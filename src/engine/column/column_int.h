@@ -19,7 +19,7 @@ enum {
     SB_COLUMN_DOCUMENT_MAX = 16 << 20,  /* bytes; a longer text is not read into columns */
     SB_COLUMN_MEMTABLE_DOCS = 32 << 10, /* small enough for the caches */
     SB_COLUMN_MEMTABLE_BYTES = 16 << 20,
-    SB_COLUMN_MEMORY_BYTES = 80 << 20, /* of segments in memory before they become a file */
+    SB_COLUMN_MEMORY_BYTES = 64 << 20, /* of segments in memory before they become a file */
     SB_COLUMN_SEGMENT_DOCS = 262144,
     SB_COLUMN_SEGMENT_DOCS_MAX = 1 << 24,
     SB_COLUMN_MERGE_BYTES = 256 << 20, /* of a file that a merge makes */

@@ -815,6 +815,62 @@ static void a_failing_call_costs_nothing_that_was_durable(void **state) {
     sb_free(w.docs);
 }
 
+/* What a power cut could undo: writes to segments, names in the folder, the manifest's new name. */
+struct order {
+    int unsynced, names, renamed; /* since the last sync that covers them */
+    int manifests, removed;
+    const char *wrong;
+};
+
+static int watch_order(void *self, struct sb_sys_op *op) {
+    struct order *o = self;
+    struct sb_str path = sb_str_of(op->path);
+    bool segment = sb_str_ends(path, SB_STR(".seg"));
+    switch (op->kind) {
+    case SB_SYS_OPEN: o->names += segment && (op->arg & SB_OPEN_CREATE); break;
+    case SB_SYS_PWRITE:
+    case SB_SYS_FTRUNCATE: o->unsynced += segment; break;
+    case SB_SYS_FSYNC:
+        if (segment) o->unsynced = 0; /* one is written at a time */
+        break;
+    case SB_SYS_SYNCDIR: o->names = o->renamed = 0; break;
+    case SB_SYS_RENAME:
+        if (!sb_str_ends(sb_str_of(op->path2), SB_STR("/index"))) break;
+        if (o->unsynced) o->wrong = "the manifest names a file that is not synced";
+        if (o->names) o->wrong = "the manifest names a file whose name is not synced";
+        o->renamed = 1;
+        o->manifests++;
+        break;
+    case SB_SYS_UNLINK:
+        if (segment && o->renamed)
+            o->wrong = "a file goes before the manifest without it is synced";
+        o->removed += segment;
+        break;
+    default: break;
+    }
+    return 0;
+}
+
+static void only_what_is_durable_is_named(void **state) {
+    (void)state;
+    struct world w;
+    struct order order = {0};
+    struct sb_sys_hook hook = {watch_order, &order};
+    struct sb_column_opts o = plain_opts;
+    int done = 0;
+    make_story(&w);
+    o.segment_docs = 40;
+    struct sb_column_index *ix = open_index(&o);
+    sb_sys_fault_hook(&hook);
+    bool whole = story(&w, ix, &done, false);
+    assert_int_equal(sb_column_drop_below(ix, w.docs[60].offset, NULL), SB_OK);
+    sb_sys_fault_hook(NULL);
+    sb_column_close(ix);
+    sb_free(w.docs);
+    assert_true(whole && order.manifests > 10 && order.removed > 5);
+    if (order.wrong) fail_msg("%s", order.wrong);
+}
+
 /* ---- damage ---- */
 
 static void damage_becomes_a_hole_that_is_filled_again(void **state) {
@@ -1092,6 +1148,7 @@ int main(void) {
         cmocka_unit_test(merges_are_of_one_size_and_bounded),
         CASE(random_histories_equal_a_plain_list),
         CASE(a_failing_call_costs_nothing_that_was_durable),
+        CASE(only_what_is_durable_is_named),
         CASE(damage_becomes_a_hole_that_is_filled_again),
         CASE(a_damaged_table_quarantines_all),
         CASE(a_removed_segment_is_a_hole),

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "codec/uuid.h"
+#include "codec/yaml.h"
 #include "flow/alerts_int.h"
 #include "sys/file.h"
 
@@ -251,10 +252,27 @@ static sb_err read_body(struct sb_alerts_call *c, struct sb_json **out) {
     return sb_json_parse(out, c->body, c->arena, c->ctx);
 }
 
+/* A rule's keys, or {"yaml": TEXT}: the rule as a file writes it, with or without "rules:" and the
+ * dash before it. */
+static sb_err read_definition(struct sb_alerts_call *c, struct sb_json **out, bool *yaml) {
+    struct sb_str text;
+    SB_TRY(read_body(c, out));
+    *yaml = (*out)->type == SB_JSON_OBJECT && (*out)->n == 1 &&
+            sb_json_get_str(*out, "yaml", &text) && sb_json_get(*out, "yaml");
+    if (!*yaml) return SB_OK;
+    SB_TRY(sb_yaml_parse(out, text, c->arena, c->ctx));
+    struct sb_json *list = sb_json_get(*out, "rules");
+    if (list && (*out)->n == 1) *out = list;
+    if ((*out)->type == SB_JSON_ARRAY && (*out)->n == 1) *out = (*out)->child;
+    return SB_OK;
+}
+
 static sb_err read_rule(struct sb_alerts_call *c, struct sb_monitor_rule *out) {
+    static const struct sb_monitor_origin as_text = {"YAML"};
     struct sb_json *tree;
-    SB_TRY(read_body(c, &tree));
-    return sb_monitor_rule_read(out, tree, NULL, c->arena, &c->key, c->ctx);
+    bool yaml;
+    SB_TRY(read_definition(c, &tree, &yaml));
+    return sb_monitor_rule_read(out, tree, yaml ? &as_text : NULL, c->arena, &c->key, c->ctx);
 }
 
 /* The stored rules without the one of that name, and with `with` when it is not NULL. */
@@ -283,8 +301,24 @@ static struct sb_monitor_store switches_with(const struct sb_alerts *a, struct s
     return s;
 }
 
+/* A query that is no query would only show later, as the rule's error. That the events cannot be
+ * asked now is no mistake of the rule's. */
+static sb_err check_query(struct sb_alerts *a, struct sb_alerts_call *c,
+                          const struct sb_monitor_source *s) {
+    struct sb_errctx why = {0};
+    struct sb_monitor_value v;
+    int64_t now_ms = sb_wall_ms();
+    if (s->kind != SB_MONITOR_EVENTS) return SB_OK;
+    sb_err err = a->o.inputs.events(a->o.inputs.self, s, now_ms - 1, now_ms, &v, &why);
+    if (err != SB_E_SYNTAX) return SB_OK;
+    c->key = SB_STR("events");
+    return sb_fail(c->ctx, err, "%s", why.msg);
+}
+
 static sb_err put_rule(struct sb_alerts *a, struct sb_alerts_call *c,
                        const struct sb_monitor_rule *rule) {
+    SB_TRY(check_query(a, c, &rule->of));
+    if (rule->has_per) SB_TRY(check_query(a, c, &rule->per));
     bool there = sb_alerts_find(a, rule->name) != NULL;
     /* a switch of before does not outlive the rule that it was for */
     struct sb_monitor_store s = switches_with(a, c, rule->name, NULL);
@@ -363,7 +397,6 @@ static sb_err rule_check(struct sb_alerts *a, struct sb_alerts_call *c) {
     struct sb_monitor_value v = {0};
     struct sb_json_writer w = {.b = c->out};
     sb_err err = read_rule(c, &rule);
-    if (err == SB_E_SYNTAX) return err; /* no JSON */
     if (!err) err = sb_alerts_try(a, &rule, c->arena, &v, c->ctx);
     sb_json_obj(&w, NULL);
     sb_json_bool(&w, "ok", !err);

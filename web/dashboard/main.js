@@ -77,13 +77,13 @@ links().then(l => clear(outside, h('a', { href: l.registry, target: '_blank', re
 poll(async ({ signal }) => {
   let text, kind;
   try {
-    const answer = await serving('GET', '/health', undefined, { signal, raw: true });
+    const answer = await serving('GET', '/health', undefined, { signal, raw: true, timeout: 3000 });
     text = answer.body?.status ?? 'serving is away';
     kind = text === 'healthy' ? 'good' : 'bad';
     health.title = answer.body?.reason ?? answer.body?.error ?? '';
   } catch (e) {
     if (e.name === 'AbortError') throw e;
-    [text, kind] = ['no connection', 'bad'];
+    [text, kind] = ['no answer', 'bad'];
   }
   clear(health, h('span', { class: 'dot ' + kind }), h('span', { class: 'text' }, text));
 }, 3000);

@@ -35,25 +35,26 @@ export const choices = answer => (answer.aggregations?.routes.buckets ?? []).map
 // The sides to begin with: production and its shadow, else the two busiest versions.
 export const defaultSides = choice => !choice || choice.shadow || choice.sides.length < 2 ? ['production', 'shadow'] : choice.sides.slice(0, 2).reverse();
 
-// ---- a sample of each side, spread evenly over the range ----
+// ---- a sample of each side: all events, or some of each part of the range ----
 
-const SLICES = 30, PER_SLICE = 40;
+const ALL_UP_TO = 500, SLICES = 30, PER_SLICE = 40;
 const WANTED = ['@timestamp', 'event_id', 'request_id', 'row', 'model', 'model_version', 'prediction', 'class_probabilities_map'];
 
 export function sampleBody(q, range, route, side) {
   const width = Math.max(1000, Math.ceil((range.to - range.from) / SLICES / 1000) * 1000);
   return {
-    size: 0, track_total_hits: true, query: filtered(q, range, ...ofRoute(route), ANSWERED, sideFilter(side)),
+    size: ALL_UP_TO, _source: WANTED, sort: [{ '@timestamp': 'desc' }], track_total_hits: true, query: filtered(q, range, ...ofRoute(route), ANSWERED, sideFilter(side)),
     aggs: { slices: { date_histogram: { field: '@timestamp', fixed_interval: width / 1000 + 's', min_doc_count: 1 }, aggs: {
       some: { top_hits: { size: PER_SLICE, sort: [{ '@timestamp': 'desc' }], _source: WANTED } },
     } } },
   };
 }
-// {total: how many there are, docs: newest first}
-export const sampled = answer => ({
-  total: answer.hits?.total.value ?? 0,
-  docs: (answer.aggregations?.slices.buckets ?? []).flatMap(b => b.some.hits.hits.map(h => h._source)).sort((x, y) => y['@timestamp'].localeCompare(x['@timestamp'])),
-});
+// {total: how many there are, docs: newest first}: all where they are few
+export function sampled({ hits, aggregations }) {
+  const total = hits.total.value, of = list => list.map(x => x._source);
+  if (total <= hits.hits.length) return { total, docs: of(hits.hits) };
+  return { total, docs: aggregations.slices.buckets.flatMap(b => of(b.some.hits.hits)).sort((x, y) => y['@timestamp'].localeCompare(x['@timestamp'])) };
+}
 
 // Which version a side is: MODEL VERSION of its newest event.
 export const versionOf = docs => docs[0]?.model ? `${docs[0].model} ${docs[0].model_version}` : null;

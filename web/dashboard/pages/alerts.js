@@ -76,8 +76,10 @@ async function edit(rule, done) {
   }
   async function save() {
     let d;
-    try { d = definition(); } catch (e) { return wrong(e.message); }
     try {
+      d = definition();
+      const c = await data.check(d);
+      if (!c.ok) return wrong(c.error, c.key);
       const kept = await (rule ? data.replace(rule.name, d) : data.create(d));
       toast(`Rule ${kept.name} is in force`);
       box.close();

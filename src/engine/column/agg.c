@@ -334,6 +334,8 @@ static sb_err fill_gaps(struct sb_aggs *a, struct sb_node *n, const struct entri
 /* Strings that no document of this parent has. */
 static sb_err add_empty_terms(struct sb_node *n, struct entries *e) {
     uint8_t *has = NULL;
+    if (!n->all_strings) SB_TRY(sb_node_all_strings(n));
+    n->all_strings = true;
     SB_TRY(sb_work_array(n->w, &has, (size_t)n->strings.n + 1, 1, n->agg->name));
     for (size_t i = 0; i < e->n; i++) has[e->at[i].key] = 1;
     for (uint32_t s = 0; s < n->strings.n; s++)

@@ -129,11 +129,20 @@ static sb_err terms_segment(struct sb_node *n) {
         memset(n->ordinal_string, 0, n->ordinal_string_cap * sizeof *n->ordinal_string);
     SB_TRY(sb_work_grow(n->w, &n->ordinal_string, &n->ordinal_string_cap, ncodes,
                         sizeof *n->ordinal_string, n->agg->name));
-    if (n->agg->min_doc_count) return SB_OK;
-    for (uint32_t i = 0; i + 1 < ncodes; i++) { /* terms without documents have buckets too */
-        uint64_t key;
-        bool none;
-        SB_TRY(key_of_ordinal(n, i, &key, &none));
+    return SB_OK;
+}
+
+sb_err sb_node_all_strings(struct sb_node *n) {
+    for (size_t i = 0; i < sb_column_segment_count(n->w->snap); i++) {
+        const struct sb_column *c =
+            sb_column_of(sb_column_segment_at(n->w->snap, i), n->agg->field);
+        SB_TRY(sb_work_check(n->w));
+        for (uint32_t k = 0; c && c->type == SB_COLUMN_KEYWORD && k < c->terms.n; k++) {
+            uint32_t id;
+            bool yes = false;
+            SB_TRY(included(n, sb_column_term(c, k), &yes));
+            if (yes) SB_TRY(sb_strings_add(&n->strings, sb_column_term(c, k), &id));
+        }
     }
     return SB_OK;
 }
@@ -336,11 +345,12 @@ static sb_err fixed_room(struct sb_node *n, uint32_t ngroups) {
                         n->agg->name);
 }
 
-/* Rows in n->row_* that lie in bucket b of their parents. */
-static sb_err fixed_rows(struct sb_node *n, uint32_t count, bool one, uint32_t ngroups) {
-    struct sb_rows rows = {.doc = n->row_doc, .group = n->row_group, .n = count, .one = one};
+/* Rows in n->row_*, part of `from` that lies in one of the buckets. */
+static sb_err fixed_rows(struct sb_node *n, const struct sb_rows *from, uint32_t count,
+                         uint32_t ngroups) {
+    struct sb_rows rows = {.doc = n->row_doc, .group = n->row_group, .n = count, .one = from->one};
     if (!count) return SB_OK;
-    rows.run = n->row_doc[count - 1] - n->row_doc[0] + 1 == count;
+    rows.run = from->run && count == from->n;
     for (uint32_t i = 0; i < count; i++) n->fixed_count[n->row_group[i]]++;
     return n->nkids ? sb_node_kids(n, &rows, ngroups * n->fixed) : SB_OK;
 }
@@ -362,7 +372,7 @@ static sb_err range_rows(struct sb_node *n, const struct sb_rows *rows, uint32_t
                 n->row_doc[kept] = t->rows.doc[i];
                 n->row_group[kept++] = t->rows.group[i] * n->fixed + r;
             }
-            SB_TRY(fixed_rows(n, kept, rows->one, ngroups));
+            SB_TRY(fixed_rows(n, &t->rows, kept, ngroups));
         }
     }
     return SB_OK;
@@ -396,7 +406,7 @@ static sb_err filters_rows(struct sb_node *n, const struct sb_rows *rows, uint32
             n->row_doc[kept] = rows->doc[i];
             n->row_group[kept++] = rows->group[i] * n->fixed + f;
         }
-        SB_TRY(fixed_rows(n, kept, rows->one, ngroups));
+        SB_TRY(fixed_rows(n, rows, kept, ngroups));
     }
     return SB_OK;
 }
@@ -409,7 +419,7 @@ static sb_err missing_rows(struct sb_node *n, const struct sb_rows *rows, uint32
         n->row_doc[kept] = rows->doc[i];
         n->row_group[kept++] = rows->group[i];
     }
-    return fixed_rows(n, kept, rows->one, ngroups);
+    return fixed_rows(n, rows, kept, ngroups);
 }
 
 /* ---- which is which ---- */

@@ -180,6 +180,7 @@ struct sb_node {
     /* results */
     uint32_t *by_parent, *parent_start; /* groups in order of their parents */
     uint32_t nparents;
+    bool all_strings; /* sb_node_all_strings was called */
 };
 
 struct sb_aggs {
@@ -193,6 +194,8 @@ const struct sb_node_ops *sb_node_metric_ops(const struct sb_agg *a, enum sb_col
 const struct sb_node_ops *sb_node_bucket_ops(const struct sb_agg *a, enum sb_column_type type);
 SB_MUST_CHECK sb_err sb_node_metric_init(struct sb_node *n);
 SB_MUST_CHECK sb_err sb_node_bucket_init(struct sb_node *n);
+/* TERMS on KEYWORD: the strings of documents that did not match, too. */
+SB_MUST_CHECK sb_err sb_node_all_strings(struct sb_node *n);
 /* Rows of the node's own groups go to its kids. */
 SB_MUST_CHECK sb_err sb_node_kids(struct sb_node *n, const struct sb_rows *rows, uint32_t ngroups);
 /* A metric of a group as one number, for orders; NaN when it has no value. */

@@ -362,15 +362,18 @@ static sb_err range_rows(struct sb_node *n, const struct sb_rows *rows, uint32_t
         const struct sb_agg_range *range = &n->agg->ranges[r];
         double from = range->has_from ? range->from : -INFINITY;
         double to = range->has_to ? range->to : INFINITY;
-        uint32_t last_doc = UINT32_MAX; /* several values of a document come one after another */
+        /* Several values of a row come one after another. */
+        uint32_t last_doc = UINT32_MAX, last_group = 0;
         for (sb_take_begin(t, n->column, rows); sb_take_next(t);) {
             uint32_t kept = 0;
             for (uint32_t i = 0; i < t->rows.n; i++) {
+                uint32_t doc = t->rows.doc[i], group = t->rows.group[i];
                 bool in = t->f[i] >= from && (t->f[i] < to || !range->has_to);
-                if (!in || (t->multi && t->rows.doc[i] == last_doc)) continue;
-                last_doc = t->rows.doc[i];
-                n->row_doc[kept] = t->rows.doc[i];
-                n->row_group[kept++] = t->rows.group[i] * n->fixed + r;
+                if (!in || (t->multi && doc == last_doc && group == last_group)) continue;
+                last_doc = doc;
+                last_group = group;
+                n->row_doc[kept] = doc;
+                n->row_group[kept++] = group * n->fixed + r;
             }
             SB_TRY(fixed_rows(n, &t->rows, kept, ngroups));
         }

@@ -236,7 +236,7 @@ def bash(line, env=None):
     ("sibyl up --log-format j", ["json"]),
     ("sibyl up --log-format=j", ["json"]),
     ("sibyl up --insecure-no-auth=", ["true", "false"]),
-    ("sibyl events ", ["tail", "show"]),
+    ("sibyl events ", ["tail", "show", "search"]),
     ("sibyl events -n 5 t", ["tail"]),
     ("sibyl events tail ", []),
     ("sibyl completion ", ["bash", "zsh", "fish"]),

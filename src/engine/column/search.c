@@ -1,4 +1,5 @@
 /* A search over all segments of a snapshot, block by block. */
+#include "base/clock.h"
 #include "engine/column/search_int.h"
 
 enum { MEMORY_DEFAULT = 256 << 20 };
@@ -162,6 +163,7 @@ sb_err sb_search_run(const struct sb_column_snapshot *snap, const struct sb_sear
     s->w = w;
     s->w.out = arena;
     s->w.deadline_ns = q->deadline_ns;
+    if (q->cpu_ns) s->w.cpu_end_ns = sb_thread_cpu_ns() + q->cpu_ns;
     s->w.cancel = q->cancel;
     s->q = q;
     s->spec = (struct sb_topk_spec){.sort = q->nsort ? q->sort : &newest_first,

@@ -217,6 +217,7 @@ struct sb_search {
 
     /* limits */
     int64_t deadline_ns;       /* sb_mono_ns; 0 = none. SB_E_TIMEOUT */
+    int64_t cpu_ns;            /* that the thread may spend on it; 0 = any. SB_E_TIMEOUT */
     const atomic_bool *cancel; /* or NULL. SB_E_CLOSED */
     size_t memory_max;         /* bytes of working memory; 0 = 256 MiB. SB_E_LIMIT */
 };

@@ -20,6 +20,7 @@ struct sb_work {
     struct sb_arena plan;  /* of one segment */
     struct sb_arena *out;  /* results; the caller's */
     int64_t deadline_ns;
+    int64_t cpu_end_ns; /* of the thread's CPU time; 0 = none */
     const atomic_bool *cancel;
     struct sb_errctx *ctx;
 };

@@ -35,7 +35,8 @@ sb_err sb_work_grow(struct sb_work *w, void *array, size_t *cap, size_t need, si
 sb_err sb_work_check(struct sb_work *w) {
     if (w->cancel && atomic_load_explicit(w->cancel, memory_order_relaxed))
         return sb_fail(w->ctx, SB_E_CLOSED, "the search was cancelled");
-    if (w->deadline_ns && sb_mono_ns() > w->deadline_ns)
+    if ((w->deadline_ns && sb_mono_ns() > w->deadline_ns) ||
+        (w->cpu_end_ns && sb_thread_cpu_ns() > w->cpu_end_ns))
         return sb_fail(w->ctx, SB_E_TIMEOUT, "the search took longer than it may");
     return SB_OK;
 }

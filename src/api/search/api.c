@@ -13,10 +13,10 @@ enum {
     ANSWER_MAX = 128 << 20,
 };
 #define TIMEOUT_NS (30 * SB_SEC)
+#define CPU_NS     (2 * SB_SEC)
 
 /* ---- routes ---- */
 
-#define INDEX "index may be several, with commas, * and -"
 /*    method   pattern                       run             doc */
 #define ROUTES(X)                                                                                  \
     X(GET, "/", run_root, "Name and version; HEAD: whether the server is up")                      \
@@ -102,6 +102,7 @@ sb_err sb_search_api_new(struct sb_search_api **out, const struct sb_search_api_
     a->o = *o;
     if (!a->o.threads) a->o.threads = THREADS;
     if (!a->o.timeout_ns) a->o.timeout_ns = TIMEOUT_NS;
+    if (!a->o.cpu_ns) a->o.cpu_ns = CPU_NS;
     sb_random_bytes(id, sizeof id);
     sb_hex_encode(a->uuid, id, sizeof id);
     sb_mutex_init(&a->lock);

@@ -133,7 +133,7 @@ sb_err es_leaf_term(struct es_parse *p, struct es_field f, const struct es_leaf 
 
 /* ---- patterns ---- */
 
-static sb_err add_escaped(struct sb_buf *b, struct sb_str wildcard) {
+static void add_escaped(struct sb_buf *b, struct sb_str wildcard) {
     for (size_t i = 0; i < wildcard.n; i++) {
         char c = wildcard.p[i];
         if (c == '*') {
@@ -146,24 +146,30 @@ static sb_err add_escaped(struct sb_buf *b, struct sb_str wildcard) {
             sb_buf_addc(b, c);
         }
     }
-    return sb_buf_err(b);
 }
 
 /* A pattern on a text is one on a word of it: what stands before and after the match is nothing, or
  * ends with what is between words. */
-static sb_err word_pattern(struct es_parse *p, struct sb_str pattern, bool wildcard,
-                           struct sb_str *out) {
+static sb_err word_pattern(struct es_parse *p, struct es_field f, struct sb_str pattern,
+                           bool wildcard, struct sb_str *out) {
     struct sb_buf b;
-    sb_buf_init(&b, 8 * SB_SEARCH_PATTERN_MAX);
+    sb_buf_init(&b, SB_SEARCH_PATTERN_MAX);
     SB_BUF_LIT(&b, "(.*[ -/:-@\\[-^`{-~])?(");
     if (wildcard)
-        (void)add_escaped(&b, pattern);
+        add_escaped(&b, pattern);
     else
         sb_buf_adds(&b, pattern);
     SB_BUF_LIT(&b, ")([ -/:-@\\[-^`{-~].*)?");
-    *out = sb_arena_dup(p->arena, sb_buf_view(&b));
+    sb_err err = sb_buf_err(&b);
+    if (!err) *out = sb_arena_dup(p->arena, sb_buf_view(&b));
     sb_buf_fini(&b);
-    return out->p ? SB_OK : es_fail_argument(p->error, "the pattern is too long");
+    if (!err && out->p) return SB_OK;
+    return es_fail_argument(
+        p->error,
+        "field [%.*s]: the pattern is too long for a text; [%.*s.keyword] takes "
+        "%d bytes",
+        f.name.n < 100 ? (int)f.name.n : 100, f.name.p, f.name.n < 100 ? (int)f.name.n : 100,
+        f.name.p, SB_SEARCH_PATTERN_MAX);
 }
 
 static sb_err check_pattern(struct es_parse *p, struct es_field f, struct sb_str text) {
@@ -209,7 +215,7 @@ sb_err es_leaf_pattern(struct es_parse *p, struct es_field f, const struct es_le
         return SB_OK;
     }
     if (q->kind != SB_QUERY_NONE) q->kind = SB_QUERY_REGEXP;
-    return word_pattern(p, text, kind == ES_WILDCARD, &q->text);
+    return word_pattern(p, f, text, kind == ES_WILDCARD, &q->text);
 }
 
 /* ---- exists ---- */

@@ -27,6 +27,7 @@ static struct sb_search engine_search(struct call *c, const struct es_search *es
                        : es->track_all ? UINT64_MAX
                                        : (uint64_t)es->track_total,
         .deadline_ns = c->deadline_ns,
+        .cpu_ns = c->api->o.cpu_ns,
         .cancel = &c->cancel,
         .memory_max = c->api->o.memory_max,
     };

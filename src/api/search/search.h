@@ -22,6 +22,7 @@ struct sb_search_api_opts {
     struct sb_indexes *indexes; /* borrowed; outlives the api */
     int threads;                /* of searches at a time; 0 = 2 */
     int64_t timeout_ns;         /* of one request's searches; 0 = 30 s */
+    int64_t cpu_ns;             /* of one search, on its thread; 0 = 2 s */
     size_t memory_max;          /* bytes of one search's working memory; 0 = 256 MiB */
 };
 

@@ -87,9 +87,9 @@ const struct sb_setting sb_settings[] = {
     {"alerts.every", SB_SETTING_TIME, "5s", 100 * SB_MS, 300 * SB_SEC, NULL, {NULL},
      AT(alerts_every),
      "Time between evaluations of the alert rules."},
-    {"alerts.webhook_url", SB_SETTING_URL, "", 0, 1000, NULL, {NULL}, AT(alerts_webhook_url),
+    {"alerts.webhook_url", SB_SETTING_SECRET_URL, "", 0, 1000, NULL, {NULL}, AT(alerts_webhook_url),
      "Alerts are posted there, in the form of Alertmanager's webhooks; empty = nowhere."},
-    {"alerts.alertmanager_url", SB_SETTING_URL, "", 0, 1000, NULL, {NULL},
+    {"alerts.alertmanager_url", SB_SETTING_SECRET_URL, "", 0, 1000, NULL, {NULL},
      AT(alerts_alertmanager_url),
      "Alertmanager that is told of alerts, by its API v2; empty = none."},
     {"worker.processes", SB_SETTING_INT, "1", 0, 64, NULL, {NULL}, AT(worker_processes),
@@ -234,6 +234,7 @@ static void add_allowed(struct sb_buf *out, const struct sb_setting *s) {
         [SB_SETTING_LIST] = "names separated by commas",
         [SB_SETTING_ROUTES] = "a mapping of routes, in YAML",
     };
+        [SB_SETTING_SECRET_URL] = "an http:// or https:// URL",
     if (s->type == SB_SETTING_CHOICE) {
         add_choices(out, s->choices);
         return;
@@ -322,7 +323,8 @@ static bool set_number(void *to, const struct sb_setting *s, struct sb_str v) {
 
 static bool set_text(struct sb_config *c, void *to, const struct sb_setting *s, struct sb_str v) {
     if (s->type == SB_SETTING_CHOICE && !is_choice(s->choices, v)) return false;
-    if (s->type == SB_SETTING_URL && !is_url(v)) return false;
+    bool url = s->type == SB_SETTING_URL || s->type == SB_SETTING_SECRET_URL;
+    if (url && !is_url(v)) return false;
     if (s->type != SB_SETTING_CHOICE && (v.n < (size_t)s->min || v.n > (size_t)s->max))
         return false;
     const char *p = sb_arena_dup(&c->arena, v).p;
@@ -341,7 +343,8 @@ static bool set_value(struct sb_config *c, const struct sb_setting *s, struct sb
     case SB_SETTING_LIST: return parse_list(&c->arena, v, (size_t)s->max, to);
     case SB_SETTING_TEXT:
     case SB_SETTING_CHOICE:
-    case SB_SETTING_URL: return set_text(c, to, s, v);
+    case SB_SETTING_URL:
+    case SB_SETTING_SECRET_URL: return set_text(c, to, s, v);
     case SB_SETTING_ROUTES: break; /* says more than yes or no */
     }
     return false;
@@ -363,7 +366,8 @@ sb_err sb_config_set(struct sb_config *c, const struct sb_setting *s, const char
         struct sb_buf allowed;
         sb_buf_init(&allowed, SB_ERRMSG_MAX);
         add_allowed(&allowed, s);
-        sb_err err = sb_fail(ctx, SB_E_INVALID, "%s = \"%.60s\" (%s): allowed is %s", s->key, value,
+        const char *shown = s->type == SB_SETTING_SECRET_URL ? "..." : value;
+        sb_err err = sb_fail(ctx, SB_E_INVALID, "%s = \"%.60s\" (%s): allowed is %s", s->key, shown,
                              origin, sb_buf_cstr(&allowed));
         sb_buf_fini(&allowed);
         return err;

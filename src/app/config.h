@@ -66,10 +66,11 @@ enum sb_setting_type {
     SB_SETTING_TIME, /* 250ms, 30s, 5m, 12h, 7d */
     SB_SETTING_BOOL,
     SB_SETTING_CHOICE,
-    SB_SETTING_ADDR,   /* 127.0.0.1:8000, [::1]:8000 */
-    SB_SETTING_URL,    /* http or https, or empty */
-    SB_SETTING_LIST,   /* words separated by commas */
-    SB_SETTING_ROUTES, /* a mapping, in YAML or JSON: domain/route/rules.h */
+    SB_SETTING_ADDR,       /* 127.0.0.1:8000, [::1]:8000 */
+    SB_SETTING_URL,        /* http or https, or empty */
+    SB_SETTING_LIST,       /* words separated by commas */
+    SB_SETTING_SECRET_URL, /* the same; may hold a password: never a flag of our own processes */
+    SB_SETTING_ROUTES,     /* a mapping, in YAML or JSON: domain/route/rules.h */
 };
 
 struct sb_setting {
@@ -123,6 +124,9 @@ void sb_setting_env(const struct sb_setting *s, char to[64]);
  * "--flag=value" each in the arena. *n counts them. */
 const char *const *sb_config_flags(struct sb_config *c, size_t *n);
 
+/* What the flags leave out, since every user can read the flags of a process: "NAME=value" for its
+ * environment, NULL-terminated; empty values (unset) for a process that needs none of them. */
+const char *const *sb_config_secrets(struct sb_config *c, bool needed);
 /* "TIME, 1ms to 10m, default 30s": for help and docs. */
 void sb_setting_describe(const struct sb_setting *s, struct sb_buf *out);
 

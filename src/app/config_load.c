@@ -210,8 +210,22 @@ const char *const *sb_config_flags(struct sb_config *c, size_t *n) {
     for (const struct sb_setting *s = sb_settings; s->key; s++) {
         char flag[64];
         if (c->source[s - sb_settings] == SB_SOURCE_DEFAULT) continue;
+        if (s->type == SB_SETTING_SECRET_URL) continue;
         sb_setting_flag(s, flag);
         out[(*n)++] = sb_arena_printf(a, "--%s=%s", flag, c->text[s - sb_settings]);
+    }
+    return out;
+}
+
+const char *const *sb_config_secrets(struct sb_config *c, bool needed) {
+    struct sb_arena *a = &c->arena;
+    const char **out = sb_arena_zalloc(a, (sb_setting_count() + 1) * sizeof *out);
+    size_t n = 0;
+    for (const struct sb_setting *s = sb_settings; s->key; s++) {
+        char name[64];
+        if (s->type != SB_SETTING_SECRET_URL) continue;
+        sb_setting_env(s, name);
+        out[n++] = sb_arena_printf(a, "%s=%s", name, needed ? c->text[s - sb_settings] : "");
     }
     return out;
 }

@@ -157,6 +157,29 @@ static void a_child_gets_the_same_settings_from_flags(void **state) {
     sb_config_fini(&d);
 }
 
+static void secrets_are_no_flags(void **state) {
+    (void)state;
+    struct sb_config c;
+    struct sb_errctx ctx = {0};
+    size_t n;
+    sb_config_init(&c);
+    assert_int_equal(
+        sb_config_yaml(&c, SB_STR("alerts: {webhook_url: \"http://a:b@c/d\"}"), "x", NULL), SB_OK);
+    assert_string_equal(c.alerts_webhook_url, "http://a:b@c/d");
+    sb_config_flags(&c, &n);
+    assert_int_equal(n, 0);
+    const char *const *with = sb_config_secrets(&c, true), *const *without =
+                                                               sb_config_secrets(&c, false);
+    assert_string_equal(with[0], "SIBYL_ALERTS_WEBHOOK_URL=http://a:b@c/d");
+    assert_string_equal(with[1], "SIBYL_ALERTS_ALERTMANAGER_URL=");
+    assert_null(with[2]);
+    assert_string_equal(without[0], "SIBYL_ALERTS_WEBHOOK_URL=");
+    assert_int_equal(sb_config_yaml(&c, SB_STR("alerts: {webhook_url: \"s3cret\"}"), "x", &ctx),
+                     SB_E_INVALID);
+    assert_null(strstr(ctx.msg, "s3cret"));
+    sb_config_fini(&c);
+}
+
 static void ports_that_were_settled_reach_the_child_as_they_are(void **state) {
     (void)state;
     struct sb_config c, d;
@@ -332,6 +355,7 @@ int main(void) {
         cmocka_unit_test(values_reach_their_fields_in_one_unit),
         cmocka_unit_test(sources_win_in_order),
         cmocka_unit_test(a_child_gets_the_same_settings_from_flags),
+        cmocka_unit_test(secrets_are_no_flags),
         cmocka_unit_test(ports_that_were_settled_reach_the_child_as_they_are),
         cmocka_unit_test(yaml_files_are_refused_with_the_reason),
         cmocka_unit_test(settings_that_do_not_go_together_are_refused),

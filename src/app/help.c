@@ -49,9 +49,10 @@ void sb_help_overview(struct sb_buf *out) {
 
 static const char *metavar(const struct sb_setting *s) {
     static const char *const names[] = {
-        [SB_SETTING_TEXT] = "TEXT", [SB_SETTING_INT] = "N",   [SB_SETTING_SIZE] = "SIZE",
-        [SB_SETTING_TIME] = "TIME", [SB_SETTING_BOOL] = NULL, [SB_SETTING_CHOICE] = "WORD",
-        [SB_SETTING_ADDR] = "ADDR", [SB_SETTING_URL] = "URL", [SB_SETTING_LIST] = "A,B",
+        [SB_SETTING_TEXT] = "TEXT",      [SB_SETTING_INT] = "N",       [SB_SETTING_SIZE] = "SIZE",
+        [SB_SETTING_TIME] = "TIME",      [SB_SETTING_BOOL] = NULL,     [SB_SETTING_CHOICE] = "WORD",
+        [SB_SETTING_ADDR] = "ADDR",      [SB_SETTING_URL] = "URL",     [SB_SETTING_LIST] = "A,B",
+        [SB_SETTING_SECRET_URL] = "URL", [SB_SETTING_ROUTES] = "YAML",
     };
     return names[s->type];
 }

@@ -35,6 +35,7 @@ struct child {
     const char *name;
     const char *state_path;  /* run/NAME.json */
     const char *const *argv; /* sibyl NAME OUR_PID --settings */
+    const char *const *env;  /* settings that are secrets */
     enum child_state state;
     struct sb_proc *proc; /* NULL when none runs */
     int64_t started, backoff;
@@ -191,6 +192,7 @@ static void child_start(struct child *c) {
     struct sb_errctx ctx = {0};
     c->started = sb_mono_ns();
     struct sb_proc_opts o = {.argv = c->argv,
+                             .env = c->env,
                              .file = "/proc/self/exe", /* also when the file was replaced */
                              .share_output = true,
                              .on_exit = on_child_exit,
@@ -281,6 +283,8 @@ static void init_children(struct supervisor *s) {
                            .name = names[i],
                            .state_path = sb_instance_path(s->arena, s->config->data, names[i]),
                            .argv = child_argv(s, names[i]),
+                           /* serving starts models' code, which inherits what it has */
+                           .env = sb_config_secrets(s->config, strcmp(names[i], "platform") == 0),
                            .timer = {.fn = on_child_timer}};
     }
 }

@@ -3,17 +3,15 @@ import contextlib
 import http.server
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
 import threading
-import time
 import urllib.parse
 
 import pytest
 
-from sibyl import Sibyl, free_port, request, wait_for
+from sibyl import Sibyl, command_of, free_port, request, wait_for
 
 ALERTMANAGER = shutil.which("prometheus-alertmanager")
 FAST = "--alerts-every=200ms"
@@ -131,7 +129,7 @@ def quiet():
 def test_shipped_rules_are_there_and_evaluated(quiet):
     overview = wait_for("an evaluation", 10, lambda: (lambda o: o["evaluated_ms"] and o)(api(quiet, "GET", "")))
     by_name = {r["name"]: r for r in overview["rules"]}
-    for name in ("latency p99", "error rate"):
+    for name in ("latency p99", "error rate", "no traffic", "memory", "cpu", "worker restarts", "reader lag", "journal not writable", "disk budget"):
         assert by_name[name]["origin"] == "default" and by_name[name]["enabled"]
         assert by_name[name]["error"] is None, by_name[name]
     assert overview["counts"]["errors"] == 0 and overview["metrics_error"] is None
@@ -206,6 +204,18 @@ def test_a_check_keeps_nothing(quiet):
     assert "c" not in rules(quiet)
 
 
+def test_a_rule_may_come_as_yaml(quiet):
+    text = 'name: typed\nmetric: process_open_fds # a comment\nabove: 1e9\n'
+    made = api(quiet, "POST", "/rules", {"yaml": text}, 201)
+    assert made["definition"] == {"name": "typed", "metric": "process_open_fds", "above": "1e9"} and made["threshold"] == 1e9
+    again = api(quiet, "PUT", rule_path("typed"), {"yaml": made["yaml"].replace("1e9", "1e10")})
+    assert again["threshold"] == 1e10
+    for text, part in [("name: a\nmetrik: m\n", 'YAML line 2: rule "a": metrik'), ("a: [", "line"), ("- a\n- b\n", "must be a mapping"), ("", "must be a mapping")]:
+        assert part in api(quiet, "POST", "/rules", {"yaml": text}, 400)["error"]
+        assert part in api(quiet, "POST", "/check", {"yaml": text})["error"]
+    api(quiet, "DELETE", rule_path("typed"))
+
+
 def test_the_command_line(quiet, tmp_path):
     assert "error rate" in quiet.cli("alerts").stdout
     assert json.loads(quiet.cli("alerts", "list", "--json").stdout)["every_ms"] == 200
@@ -226,6 +236,39 @@ def test_the_command_line(quiet, tmp_path):
     for wrong, code, text in [(["show", "none"], 1, "no rule"), (["unsilence", "none"], 1, "neither"), (["test"], 1, "no destination"), (["frobnicate"], 2, "usage"), (["show"], 2, "usage")]:
         r = quiet.cli("alerts", *wrong, check=False)
         assert r.returncode == code and text in r.stderr, r
+
+
+# ---- events ----
+
+@pytest.mark.san
+def test_a_rule_on_events_counts_what_was_answered_and_its_life_is_recorded(tmp_path, model_folder):
+    def history(name):
+        return [(e["kind"], e.get("to")) for e in api(s, "GET", "/history?limit=50&rule=" + urllib.parse.quote(name))["entries"]][::-1]
+
+    with Sibyl(FAST) as s:
+        s.register("iris", model_folder / "forest", alias="production")
+        api(s, "POST", "/rules", {"name": "bad query", "events": "status:(", "above": 0}, 400)
+        api(s, "POST", "/rules", {"name": "asked", "events": "model:iris AND status:ok", "window": "10s", "above": 2}, 201)
+        api(s, "POST", "/rules", {"name": "slow", "events": "model:iris", "stat": "p50", "field": "duration", "at_least": 2, "window": "10s", "above": 0}, 201)
+        api(s, "POST", "/rules", {"name": "part", "events": "model:iris AND status:invalid", "divided_by": {"events": "model:iris"}, "window": "10s", "above": 0.2}, 201)
+        row = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+        for body in (row, row, row, {"nonsense": 1}):
+            s.post("/models/iris/predict", body)
+        assert until_state(s, "asked", "firing")["value"] == 3
+        assert 0 < until_state(s, "slow", "firing")["value"] < 10
+        assert until_state(s, "part", "firing")["value"] == 0.25
+        # nothing within the window any more
+        for name in ("asked", "slow", "part"):
+            until_state(s, name, "ok", 30)
+        assert rules(s)["slow"]["no_data"] and rules(s)["asked"]["value"] == 0
+        wait_for("the record", 10, lambda: history("asked") == [("alert.rule_changed", "created"), ("alert.firing", "firing"), ("alert.resolved", "ok")])
+        silence = api(s, "POST", "/silences", {"rule": "asked", "for": "1h", "by": "ada", "why": "test"}, 201)
+        api(s, "DELETE", f"/silences/{silence['id']}", headers={"X-User-Id": "bob"})
+        api(s, "DELETE", rule_path("asked"))
+        wait_for("all of it", 10, lambda: [k for k, _ in history("asked")][3:] == ["alert.silenced", "alert.unsilenced", "alert.rule_changed"])
+        entries = api(s, "GET", "/history?rule=asked")["entries"]
+        assert [e.get("actor") for e in entries[1:3]] == ["bob", "ada"] and entries[2]["message"] == "test"
+        assert s.stop() == 0, s.log()[-4000:]
 
 
 # ---- the file ----
@@ -273,8 +316,8 @@ def test_alertmanager_and_webhook_hear_of_an_alert_and_of_its_end(tmp_path, webh
         until_state(s, "crowd", "ok")
         wait_for("the end at Alertmanager", 20, lambda: "crowd" not in listed())
         wait_for("the end at the webhook", 20, lambda: webhook.heard("crowd") == ["firing", "resolved"])
-        for d in api(s, "GET", "")["destinations"]:
-            assert d["state"] == "ok" and d["sent"] >= 2 and d["failed"] == 0, d
+        told = wait_for("both told twice", 10, lambda: (lambda ds: all(d["sent"] >= 2 for d in ds) and ds)(api(s, "GET", "")["destinations"]))
+        assert [(d["name"], d["state"], d["failed"], d["waiting"]) for d in told] == [("webhook", "ok", 0, 0), ("alertmanager", "ok", 0, 0)]
         for name in ("webhook", "alertmanager"):
             tried = api(s, "POST", f"/destinations/{name}/test", {})
             assert tried["ok"] and tried["status"] == 200, tried
@@ -324,6 +367,8 @@ def test_a_destination_that_is_down_hears_of_it_later_and_no_secret_is_shown(tmp
         wait_for("ok again", 10, lambda: api(s, "GET", "")["destinations"][0]["state"] == "ok")
         shown = json.dumps(api(s, "GET", "")) + json.dumps(tried) + s.log()
         assert "s3cret" not in shown and "t0ken" not in shown
+        for role in ("platform", "serving"):
+            assert "s3cret" not in " ".join(command_of(s.role_pid(role)))
         assert "not_delivered" in s.log() and "delivered_again" in s.log()
         hook.stop()
 

@@ -148,6 +148,7 @@ $(eval $(call tool,journal_crash,tests/crash/journal_crash.c tests/crash/workloa
 $(eval $(call tool,journal_bench,bench/journal_bench.c,engine/journal))
 $(eval $(call tool,column_bench,bench/column_bench.c,engine/column))
 $(eval $(call tool,open_loop,bench/open_loop.c,base))
+$(eval $(call tool,search_bench,bench/search_bench.c,engine/column))
 $(eval $(call tool,model_bench,bench/model_bench.c,domain/native))
 $(eval $(call tool,tree_bench,bench/tree_bench.c,domain/native))
 .PHONY: tools

@@ -105,6 +105,25 @@ class Page:
                 raise TimeoutError(f"not within {seconds} s: {expression}")
             time.sleep(0.1)
 
+    # ---- what a person does ----
+
+    def press(self, key):
+        """One key: a character, or a name such as Enter."""
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowDown": 40, "ArrowUp": 38}
+        code = codes.get(key, ord(key.upper()) if len(key) == 1 else 0)
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def type(self, text):
+        self.call("Input.insertText", text=text)
+
+    def drag(self, selector, start, end):
+        """From one part of an element's width to another, at half its height."""
+        x, y, width, height = self.eval(f"(b => [b.x, b.y, b.width, b.height])(document.querySelector({json.dumps(selector)}).getBoundingClientRect())")
+        for kind, part, buttons in [("mousePressed", start, 1), ("mouseMoved", (start + end) / 2, 1), ("mouseMoved", end, 1), ("mouseReleased", end, 0)]:
+            self.call("Input.dispatchMouseEvent", type=kind, x=x + part * width, y=y + height / 2, button="left", buttons=buttons, clickCount=1)
+
     def screenshot(self, name):
         folder = os.environ.get("SIBYL_SCREENSHOTS")
         if folder:

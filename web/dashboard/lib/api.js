@@ -22,12 +22,12 @@ function hint(status, url) {
   return '';
 }
 
-// JSON in, JSON out. options: {signal, headers, raw: true → {status, text, body, headers} without an error for a status}
+// JSON in, JSON out. options: {signal, timeout: ms, headers, raw: true → {status, text, body, headers} without an error for a status}
 export async function call(method, url, body, options = {}) {
   let answer, text;
   try {
     answer = await fetch(url, {
-      method, signal: options.signal,
+      method, signal: AbortSignal.any([options.signal, AbortSignal.timeout(options.timeout ?? 60e3)].filter(Boolean)),
       headers: { ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...options.headers },
       body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
     });

@@ -77,7 +77,7 @@ export function timeChart(options = {}) {
   const datasets = () => series.map(s => ({
     label: s.label, data: s.points.map(([x, y]) => ({ x, y })), borderColor: color(s.color), backgroundColor: options.type === 'bar' ? color(s.color) : faded(color(s.color)),
     fill: s.fill ? 'origin' : false, borderWidth: options.type === 'bar' ? 0 : 1.75, borderDash: s.dash ? [5, 4] : [], pointRadius: s.points.filter(p => p[1] !== null).length < 3 ? 2.5 : 0, pointHitRadius: 12,
-    tension: 0.25, spanGaps: !!s.gaps, stack: options.stacked ? 'all' : undefined, grouped: !options.stacked, barPercentage: 1, categoryPercentage: 0.9,
+    cubicInterpolationMode: 'monotone', spanGaps: !!s.gaps, stack: options.stacked ? 'all' : undefined, grouped: !options.stacked, barPercentage: 1, categoryPercentage: 0.9,
   }));
   const setup = () => ({
     type: options.type ?? 'line', data: { datasets: datasets() }, plugins: [brushPlugin],

@@ -32,7 +32,7 @@ async function complete(text) {
   if (value) {
     const field = known.get(unescape(value[1]));
     if (!field || !['text', 'keyword', 'boolean'].includes(field.type)) return [];
-    const terms = { field: field.keyword, size: 12, ...(value[3] && field.type !== 'boolean' && { include: regexp(value[3]) + '.*' }) };
+    const terms = { field: field.keyword, size: 20, ...(value[3] && field.type !== 'boolean' && { include: regexp(value[3]) + '.*' }) };
     const a = await search('predictions', { size: 0, aggs: { values: { terms } } });
     return a.aggregations.values.buckets.map(b => ({ show: String(b.key_as_string ?? b.key), note: b.doc_count.toLocaleString('en-US'), length: value[2].length + value[3].length, insert: (field.type === 'boolean' ? b.key_as_string : quote(b.key)) + ' ' }));
   }
@@ -120,7 +120,7 @@ function rangeBox() {
   select.addEventListener('change', () => {
     if (select.value === 'ask') { read(); askRange(); } else if (select.value) state.set({ from: select.value === state.DEFAULT_FROM ? null : select.value, to: null });
   });
-  const wider = iconButton('Show twice the time', 'exclude', () => {
+  const wider = iconButton('Show twice the time', 'wider', () => {
     const r = state.range(), half = (r.to - r.from) / 2;
     r.live ? state.setRange(r.from - 2 * half, r.to) : state.setRange(r.from - half, Math.min(Date.now(), r.to + half));
   });

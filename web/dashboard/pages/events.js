@@ -32,6 +32,8 @@ const HOW = {
   'latency.total_us': { title: 'Latency', class: 'num', cell: e => micros(e.latency?.total_us) },
   'latency.compute_us': { title: 'Model time', class: 'num', cell: e => micros(e.latency?.compute_us) },
   model_version: { title: 'Version', class: 'num' },
+  model: { title: 'Model' },
+  user: { title: 'User' },
 };
 function columnOf(field) {
   const known = HOW[field] ?? {}, cell = known.cell ?? (e => value(at(e, field) ?? ''));

@@ -180,10 +180,15 @@ export function mount(root) {
   }
 
   async function askVersions(options) {
-    const health = await serving('GET', '/health', undefined, { ...options, raw: true });
-    if (health.body?.models) versionTable.rows(versionRows(health.body));
-    else versions.fail({ message: 'Serving does not answer', hint: 'It is restarted by itself; predictions that were answered are on disk.' }, () => loop.now());
-    if (health.body?.models && !versions.body.contains(versionTable.root)) versions.show(versionTable.root);
+    let health = null;
+    try {
+      health = (await serving('GET', '/health', undefined, { ...options, raw: true, timeout: 3000 })).body;
+    } catch (e) {
+      if (e.name === 'AbortError') throw e;
+    }
+    if (!health?.models) return versions.fail({ message: 'Serving does not answer', hint: 'It is restarted by itself; predictions that were answered are on disk.' }, () => loop.now());
+    versionTable.rows(versionRows(health));
+    versions.show(versionTable.root);
   }
   const loop = poll(async options => {
     const now = [askVersions(options), askRoom(options)];

@@ -154,7 +154,8 @@ class Sibyl:
     def is_ready(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"sibyl ended with {self.process.returncode}:\n{self.log()[-4000:]}")
-        return all(request(port, "GET", path, timeout=5).status == 200 for port, path in [(self.serving, "/ready"), (self.registry, "/health"), (self.dashboard, "/health")])
+        files = all((self.data / "run" / f"{role}.json").exists() for role in ("serving", "platform"))  # written last
+        return files and all(request(port, "GET", path, timeout=5).status == 200 for port, path in [(self.serving, "/ready"), (self.registry, "/health"), (self.dashboard, "/health")])
 
     def log(self):
         return (self.folder / "log").read_text(errors="replace")

@@ -59,6 +59,10 @@ void sb_check_port_dashboard(struct sb_doctor *d, struct sb_finding *f) {
     check_port(d, f, "platform", "dashboard", &d->config->dashboard_listen);
 }
 
+void sb_check_port_search(struct sb_doctor *d, struct sb_finding *f) {
+    check_port(d, f, "platform", "search", &d->config->search_listen);
+}
+
 /* ---- what runs ---- */
 
 static sb_err ask(const char *url, int *status, struct sb_buf *answer, struct sb_errctx *ctx) {
@@ -123,6 +127,45 @@ void sb_check_health_registry(struct sb_doctor *d, struct sb_finding *f) {
 }
 void sb_check_health_dashboard(struct sb_doctor *d, struct sb_finding *f) {
     check_health(d, f, "platform", "dashboard", false);
+}
+
+/* One index of the dashboard's /health. */
+static void add_index(struct sb_finding *f, const struct sb_json *o) {
+    static const int64_t much = 100000; /* events that wait: a busy minute */
+    struct sb_str name = sb_client_text(o, "name"), error = sb_client_text(o, "error");
+    int64_t documents = 0, lag = 0;
+    bool failed = sb_str_is(sb_client_text(o, "state"), "failed");
+    if (!sb_json_get_i64(o, "documents", &documents) || !sb_json_get_i64(o, "lag", &lag)) return;
+    if (failed)
+        f->state = SB_FINDING_BROKEN;
+    else if (lag > much && f->state == SB_FINDING_OK)
+        f->state = SB_FINDING_WARNING;
+    sb_buf_addf(&f->text, "%s%.*s: %lld documents", f->text.n ? ", " : "", SB_ARG(name),
+                (long long)documents);
+    if (lag) sb_buf_addf(&f->text, " and %lld events that wait", (long long)lag);
+    if (failed) sb_buf_addf(&f->text, " (%.*s)", SB_ARG(error));
+}
+
+void sb_check_indexes(struct sb_doctor *d, struct sb_finding *f) {
+    struct sb_buf answer;
+    struct sb_arena a;
+    struct sb_json *doc;
+    int status = 0;
+    const char *url = url_of(d, "platform", "dashboard");
+    if (!url) {
+        sb_finding_set(f, SB_FINDING_OK, "not running");
+        return;
+    }
+    sb_buf_init(&answer, ANSWER_MAX);
+    sb_arena_init(&a, TREE_MAX);
+    const struct sb_json *list = NULL;
+    if (ask(url, &status, &answer, NULL) == SB_OK &&
+        sb_json_parse(&doc, sb_buf_view(&answer), &a, NULL) == SB_OK)
+        list = sb_json_get(doc, "indexes");
+    if (!list) sb_finding_set(f, SB_FINDING_BROKEN, "platform does not say how they are");
+    for (const struct sb_json *o = list ? list->child : NULL; o; o = o->next) add_index(f, o);
+    sb_arena_fini(&a);
+    sb_buf_fini(&answer);
 }
 
 /* ---- the program and its interpreter ---- */

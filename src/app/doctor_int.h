@@ -56,6 +56,8 @@ void sb_check_clock(struct sb_doctor *d, struct sb_finding *f);
 /* doctor_host.c */
 void sb_check_port_serving(struct sb_doctor *d, struct sb_finding *f);
 void sb_check_port_registry(struct sb_doctor *d, struct sb_finding *f);
+void sb_check_port_search(struct sb_doctor *d, struct sb_finding *f);
+void sb_check_indexes(struct sb_doctor *d, struct sb_finding *f);
 void sb_check_port_dashboard(struct sb_doctor *d, struct sb_finding *f);
 void sb_check_health_serving(struct sb_doctor *d, struct sb_finding *f);
 void sb_check_health_registry(struct sb_doctor *d, struct sb_finding *f);

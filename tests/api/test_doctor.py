@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import pathlib
 import shutil
 import socket
@@ -78,8 +79,9 @@ def test_a_running_platform_is_well(served):
     for check in ("serving", "registry API", "dashboard"):
         assert "answers 200" in found[check]["found"]
     assert "healthy" in found["serving"]["found"] and "registry connected" in found["serving"]["found"]
-    for port in ("serving", "registry", "dashboard"):
+    for port in ("serving", "registry", "dashboard", "search"):
         assert f":{getattr(served, port)}" in found[f"port of {port}"]["found"]
+    assert re.match(r"predictions: \d+ documents.*metrics: \d+ documents.*audit: \d+ documents", found["indexes"]["found"])
     assert served.get("/ready").status == 200
 
 
@@ -276,7 +278,7 @@ def test_a_clock_that_jumped_back(data):
 # ---- ports, processes ----
 
 
-@pytest.mark.parametrize("port", ["serving", "registry", "dashboard"])
+@pytest.mark.parametrize("port", ["serving", "registry", "dashboard", "search"])
 def test_a_port_in_use_names_who_has_it(tmp_path, port):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -286,7 +288,7 @@ def test_a_port_in_use_names_who_has_it(tmp_path, port):
     only(found, f"port of {port}", f"pid {os.getpid()}")
 
 
-@pytest.mark.parametrize("role,checks", [("serving", ["serving"]), ("platform", ["registry API", "dashboard"])])
+@pytest.mark.parametrize("role,checks", [("serving", ["serving"]), ("platform", ["registry API", "dashboard", "indexes"])])
 def test_a_process_that_does_not_answer(fresh, role, checks):
     state = fresh.data / "run" / f"{role}.json"
     doc = json.loads(state.read_text())

@@ -14,18 +14,17 @@ enum { CODES_MAX = 1 << 20, SPANS_MAX = SB_SEARCH_BUCKETS_MAX };
 
 /* ---- found buckets: what is common ---- */
 
-/* Counts rows whose group is in n->bucket, and passes them on. */
-static sb_err count_buckets(struct sb_node *n, const struct sb_take *t) {
+/* Counts rows whose group is in n->bucket, and passes them on. some: SB_NO_GROUP may be among them;
+ * several: a document may come several times. */
+static sb_err count_buckets(struct sb_node *n, const struct sb_rows *from, bool some,
+                            bool several) {
     struct sb_groups *g = &n->groups;
-    struct sb_rows rows = {
-        .doc = t->rows.doc, .group = n->bucket, .n = t->rows.n, .run = t->rows.run};
-    uint32_t kept = 0;
-    bool none = false;
-    for (uint32_t i = 0; i < rows.n; i++) none |= n->bucket[i] == SB_NO_GROUP;
-    if (none || t->multi) {
-        for (uint32_t i = 0; i < rows.n; i++) {
-            uint32_t b = n->bucket[i], d = rows.doc[i];
-            if (b == SB_NO_GROUP || (t->multi && g->stamp[b] == d + 1)) continue;
+    struct sb_rows rows = {.doc = from->doc, .group = n->bucket, .n = from->n, .run = from->run};
+    if (some || several) {
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < from->n; i++) {
+            uint32_t b = n->bucket[i], d = from->doc[i];
+            if (b == SB_NO_GROUP || (several && g->stamp[b] == d + 1)) continue;
             g->stamp[b] = d + 1;
             n->row_doc[kept] = d;
             n->row_group[kept++] = b;
@@ -33,25 +32,21 @@ static sb_err count_buckets(struct sb_node *n, const struct sb_take *t) {
         rows = (struct sb_rows){.doc = n->row_doc, .group = n->row_group, .n = kept};
     }
     if (!rows.n) return SB_OK;
-    for (uint32_t i = 0; i < rows.n; i++) g->count[rows.group[i]]++;
+    uint64_t *count = g->count;
+    for (uint32_t i = 0; i < rows.n; i++) count[rows.group[i]]++;
     return n->nkids ? sb_node_kids(n, &rows, g->n) : SB_OK;
 }
 
-/* All rows have the same key. */
-static sb_err count_one_key(struct sb_node *n, const struct sb_rows *rows, uint64_t key) {
+/* All rows are in one group and have one key. */
+static sb_err count_one_bucket(struct sb_node *n, const struct sb_rows *rows, uint64_t key) {
     uint32_t b;
-    for (uint32_t i = 0; i < rows->n; i++) {
-        if (!i || rows->group[i] != rows->group[i - 1])
-            SB_TRY(sb_groups_find(&n->groups, rows->group[i], key, &b));
-        n->bucket[i] = b;
-    }
+    SB_TRY(sb_groups_find(&n->groups, rows->group[0], key, &b));
+    n->groups.count[b] += rows->n;
+    if (!n->nkids) return SB_OK;
     struct sb_rows to = *rows;
     to.group = n->bucket;
-    if (rows->one)
-        n->groups.count[b] += rows->n;
-    else
-        for (uint32_t i = 0; i < rows->n; i++) n->groups.count[n->bucket[i]]++;
-    return n->nkids ? sb_node_kids(n, &to, n->groups.n) : SB_OK;
+    for (uint32_t i = 0; i < rows->n; i++) n->bucket[i] = b;
+    return sb_node_kids(n, &to, n->groups.n);
 }
 
 static sb_err found_segment(struct sb_node *n) {
@@ -59,10 +54,10 @@ static sb_err found_segment(struct sb_node *n) {
     return SB_OK;
 }
 
-/* n->bucket from codes. KEY(code) is the key, or fails. */
+/* The key of a code, or *none. */
 typedef sb_err key_of_code(struct sb_node *n, uint32_t code, uint64_t *key, bool *none);
 
-static sb_err slot_miss(struct sb_node *n, uint32_t parent, uint32_t code, key_of_code *key,
+static sb_err bucket_of(struct sb_node *n, uint32_t parent, uint32_t code, key_of_code *key,
                         uint32_t *bucket) {
     uint64_t k;
     bool none = false;
@@ -71,25 +66,39 @@ static sb_err slot_miss(struct sb_node *n, uint32_t parent, uint32_t code, key_o
     return none ? SB_OK : sb_groups_find(&n->groups, parent, k, bucket);
 }
 
-static sb_err buckets_by_code(struct sb_node *n, const struct sb_take *t, const uint32_t *code,
-                              uint32_t ncodes, uint32_t ngroups, key_of_code *key) {
-    bool slots;
-    struct sb_groups *g = &n->groups;
-    SB_TRY(sb_groups_slots(g, ngroups, ncodes, &slots));
-    for (uint32_t i = 0; i < t->rows.n; i++) {
-        if (!slots) {
-            SB_TRY(slot_miss(n, t->rows.group[i], code[i], key, &n->bucket[i]));
-            continue;
-        }
-        uint32_t *slot = &g->slot[t->rows.group[i] * g->stride + code[i]];
-        if (SB_UNLIKELY(!*slot)) {
+/* n->bucket by the table of slots. */
+static sb_err look_up(struct sb_node *n, const struct sb_rows *rows, const uint32_t *code,
+                      key_of_code *key, bool *some) {
+    uint32_t *slot = n->groups.slot, *bucket = n->bucket;
+    const uint32_t *group = rows->group;
+    size_t stride = n->groups.stride;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < rows->n; i++) {
+        uint32_t *s = &slot[group[i] * stride + code[i]];
+        if (SB_UNLIKELY(!*s)) {
             uint32_t b;
-            SB_TRY(slot_miss(n, t->rows.group[i], code[i], key, &b));
-            *slot = b == SB_NO_GROUP ? SB_NO_GROUP : b + 1;
+            SB_TRY(bucket_of(n, group[i], code[i], key, &b));
+            *s = b + 1;
         }
-        n->bucket[i] = *slot == SB_NO_GROUP ? SB_NO_GROUP : *slot - 1;
+        bucket[i] = *s - 1;
+        most = bucket[i] > most ? bucket[i] : most;
     }
-    return count_buckets(n, t);
+    *some = most == SB_NO_GROUP;
+    return SB_OK;
+}
+
+static sb_err buckets_by_code(struct sb_node *n, const struct sb_rows *rows, bool several,
+                              const uint32_t *code, uint32_t ncodes, uint32_t ngroups,
+                              key_of_code *key) {
+    bool slots, some = true;
+    SB_TRY(sb_groups_slots(&n->groups, ngroups, ncodes, &slots));
+    if (slots) {
+        SB_TRY(look_up(n, rows, code, key, &some));
+    } else {
+        for (uint32_t i = 0; i < rows->n; i++)
+            SB_TRY(bucket_of(n, rows->group[i], code[i], key, &n->bucket[i]));
+    }
+    return count_buckets(n, rows, some, several);
 }
 
 /* ---- TERMS ---- */
@@ -151,7 +160,7 @@ static sb_err terms_rows(struct sb_node *n, const struct sb_rows *rows, uint32_t
     struct sb_take *t = &n->take;
     uint32_t ncodes = (n->column ? n->column->terms.n : 0) + 1;
     for (sb_take_begin(t, n->column, rows); sb_take_next(t);)
-        SB_TRY(buckets_by_code(n, t, t->code, ncodes, ngroups, key_of_ordinal));
+        SB_TRY(buckets_by_code(n, &t->rows, t->multi, t->code, ncodes, ngroups, key_of_ordinal));
     return SB_OK;
 }
 
@@ -167,7 +176,8 @@ static sb_err narrow_rows(struct sb_node *n, uint32_t ngroups) {
     uint32_t code[SB_COLUMN_BLOCK];
     for (uint32_t i = 0; i < t->rows.n; i++)
         code[i] = (uint32_t)((uint64_t)t->i[i] - (uint64_t)n->column->base);
-    return buckets_by_code(n, t, code, 1u << (8 * n->column->width), ngroups, key_of_stored);
+    return buckets_by_code(n, &t->rows, t->multi, code, 1u << (8 * n->column->width), ngroups,
+                           key_of_stored);
 }
 
 static sb_err term_numbers_rows(struct sb_node *n, const struct sb_rows *rows, uint32_t ngroups) {
@@ -188,7 +198,7 @@ static sb_err term_numbers_rows(struct sb_node *n, const struct sb_rows *rows, u
             }
             SB_TRY(sb_groups_find(&n->groups, t->rows.group[i], key, &n->bucket[i]));
         }
-        SB_TRY(count_buckets(n, t));
+        SB_TRY(count_buckets(n, &t->rows, true, t->multi));
     }
     return SB_OK;
 }
@@ -215,7 +225,8 @@ static sb_err histogram_rows(struct sb_node *n, const struct sb_rows *rows, uint
         if (n->nindexes) {
             for (uint32_t i = 0; i < t->rows.n; i++)
                 code[i] = (uint32_t)(int64_t)(t->f[i] - n->first_index);
-            SB_TRY(buckets_by_code(n, t, code, (uint32_t)n->nindexes, ngroups, key_of_index));
+            SB_TRY(buckets_by_code(n, &t->rows, t->multi, code, (uint32_t)n->nindexes, ngroups,
+                                   key_of_index));
             continue;
         }
         for (uint32_t i = 0; i < t->rows.n; i++) {
@@ -226,7 +237,7 @@ static sb_err histogram_rows(struct sb_node *n, const struct sb_rows *rows, uint
             if (inside(a, index * a->interval + a->offset))
                 SB_TRY(sb_groups_find(&n->groups, t->rows.group[i], key, &n->bucket[i]));
         }
-        SB_TRY(count_buckets(n, t));
+        SB_TRY(count_buckets(n, &t->rows, true, t->multi));
     }
     return SB_OK;
 }
@@ -290,6 +301,10 @@ static sb_err one_span(struct sb_node *n, const struct sb_rows *rows, bool *yes)
     int64_t lo = ((const int64_t *)c->block_min)[block],
             hi = ((const int64_t *)c->block_max)[block];
     if (lo > hi) return SB_OK;
+    if (n->nspans && lo >= n->spans[n->last_span].start && hi < n->spans[n->last_span].next) {
+        *yes = true;
+        return SB_OK;
+    }
     int64_t start, next;
     sb_rounding_span(&n->rounding, lo, &start, &next);
     if (hi >= next) return SB_OK;
@@ -304,8 +319,11 @@ static sb_err date_rows(struct sb_node *n, const struct sb_rows *rows, uint32_t 
     bool one;
     SB_TRY(one_span(n, rows, &one));
     if (one) {
-        int64_t start = n->spans[n->last_span].start;
-        return inside(n->agg, (double)start) ? count_one_key(n, rows, (uint64_t)start) : SB_OK;
+        const struct sb_span *span = &n->spans[n->last_span];
+        if (!inside(n->agg, (double)span->start)) return SB_OK;
+        if (rows->one) return count_one_bucket(n, rows, (uint64_t)span->start);
+        for (uint32_t i = 0; i < rows->n; i++) code[i] = span->code;
+        return buckets_by_code(n, rows, false, code, n->nspans, ngroups, date_key);
     }
     for (sb_take_begin(t, n->column, rows); sb_take_next(t);) {
         struct sb_span span = {1, 0, 0};
@@ -316,7 +334,7 @@ static sb_err date_rows(struct sb_node *n, const struct sb_rows *rows, uint32_t 
             }
             code[i] = span.code;
         }
-        SB_TRY(buckets_by_code(n, t, code, n->nspans, ngroups, date_key));
+        SB_TRY(buckets_by_code(n, &t->rows, t->multi, code, n->nspans, ngroups, date_key));
     }
     return SB_OK;
 }

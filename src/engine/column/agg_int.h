@@ -8,7 +8,7 @@
 #include "engine/column/pattern_int.h"
 #include "engine/column/search_int.h"
 
-#define SB_NO_GROUP UINT32_MAX
+#define SB_NO_GROUP (UINT32_MAX - 1)
 
 /* ---- groups: (group of the parent, key) -> number ---- */
 
@@ -24,7 +24,7 @@ struct sb_groups {
     uint32_t *table; /* hash of (parent, key): number + 1 */
     size_t table_size;
     /* A cache of the table for keys that have a small code: slot[parent * stride + code] is number
-     * + 1, 0 = look in the table, SB_NO_GROUP = this code makes no group. */
+     * + 1, 0 = look in the table, SB_NO_GROUP + 1 = this code makes no group. */
     uint32_t *slot;
     size_t slot_cap, stride, rows;
 };
@@ -57,10 +57,10 @@ struct sb_quantiles {
     struct sb_work *w;
     struct sb_str name;
     uint32_t first, npages; /* exponents that occur; pages a group may have */
-    uint32_t *page;         /* [group * npages + exponent - first]: number + 1 */
+    uint32_t **page;        /* [group * npages + exponent - first]; NULL: no value there */
     size_t page_cap;
-    uint32_t **chunk; /* of pages */
-    size_t chunk_cap, used;
+    uint32_t *spare; /* pages to take */
+    size_t nspare;
 };
 /* All values that will come lie between low and high (low > high: none will come). */
 void sb_quantiles_init(struct sb_quantiles *q, struct sb_work *w, struct sb_str name, double low,

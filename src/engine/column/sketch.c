@@ -7,7 +7,7 @@
 enum {
     FRACTION_BITS = 7,
     PAGE = 1 << FRACTION_BITS, /* cells of one sign and exponent */
-    CHUNK_PAGES = 256,
+    SPARE = 64,
     EXACT = 10000,
     REGISTER_BITS = 16,
     REGISTERS = 1 << REGISTER_BITS,
@@ -48,28 +48,25 @@ sb_err sb_quantiles_room(struct sb_quantiles *q, size_t groups) {
     return sb_work_grow(q->w, &q->page, &q->page_cap, groups * q->npages, sizeof *q->page, q->name);
 }
 
-static sb_err page_new(struct sb_quantiles *q, uint32_t *page) {
-    size_t chunk = q->used / CHUNK_PAGES;
-    SB_TRY(sb_work_grow(q->w, &q->chunk, &q->chunk_cap, chunk + 1, sizeof *q->chunk, q->name));
-    if (!q->chunk[chunk])
-        SB_TRY(
-            sb_work_array(q->w, &q->chunk[chunk], CHUNK_PAGES * PAGE, sizeof(uint32_t), q->name));
-    *page = (uint32_t)++q->used;
+static sb_err page_new(struct sb_quantiles *q, uint32_t **page) {
+    if (!q->nspare) {
+        SB_TRY(sb_work_array(q->w, &q->spare, SPARE * PAGE, sizeof *q->spare, q->name));
+        q->nspare = SPARE;
+    }
+    *page = q->spare;
+    q->spare += PAGE;
+    q->nspare--;
     return SB_OK;
-}
-
-static inline uint32_t *page_at(const struct sb_quantiles *q, uint32_t page) {
-    return q->chunk[(page - 1) / CHUNK_PAGES] + (size_t)((page - 1) % CHUNK_PAGES) * PAGE;
 }
 
 sb_err sb_quantiles_add(struct sb_quantiles *q, const uint32_t *group, const double *v,
                         uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         uint32_t cell = cell_of(v[i]);
-        uint32_t *page =
+        uint32_t **page =
             &q->page[(size_t)group[i] * q->npages + (cell >> FRACTION_BITS) - q->first];
         if (SB_UNLIKELY(!*page)) SB_TRY(page_new(q, page));
-        page_at(q, *page)[cell % PAGE]++;
+        (*page)[cell % PAGE]++;
     }
     return SB_OK;
 }
@@ -78,9 +75,8 @@ sb_err sb_quantiles_add(struct sb_quantiles *q, const uint32_t *group, const dou
 static double at_rank(const struct sb_quantiles *q, uint32_t group, uint64_t rank) {
     uint64_t seen = 0;
     for (uint32_t i = 0; i < q->npages; i++) {
-        uint32_t page = q->page[(size_t)group * q->npages + i];
-        if (!page) continue;
-        const uint32_t *cells = page_at(q, page);
+        const uint32_t *cells = q->page[(size_t)group * q->npages + i];
+        if (!cells) continue;
         for (uint32_t k = 0; k < PAGE; k++) {
             seen += cells[k];
             if (seen > rank) return cell_value((q->first + i) * PAGE + k);

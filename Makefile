@@ -114,7 +114,6 @@ $(B)/gen/web_dashboard.h: $(DASHBOARD) $(CHARTJS) tools/embed-tree web/dashboard
 	@mkdir -p $(@D)
 	tools/embed-tree sb_web_dashboard chart.js=$(CHARTJS) $(foreach f,$(DASHBOARD),$(f:web/dashboard/%=%)=$(f)) > $@
 $(B)/src/api/ui/files.o: $(B)/gen/web_dashboard.h
-$(B)/src/api/mlflow_ui/files.o: $(B)/gen/web_registry.h
 
 # ---- unit tests: one program per x_test.c, linked with its folder and the layers below it ----
 closure  = $(shell awk -v want=$(1) -f tools/layer-closure.awk src/LAYERS)

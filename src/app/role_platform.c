@@ -89,7 +89,8 @@ static sb_err start_registry(struct platform *p, struct sb_errctx *ctx) {
                                    .loops = p->loops,
                                    .nloops = p->nloops};
     SB_TRY(check_not_lost(a, &o, ctx));
-    SB_TRY(sb_mlflow_ui_new(&p->mlflow_ui, c->python));
+    const char *page = sb_instance_url_of(a, c->dashboard_listen.host, c->dashboard_listen.port);
+    SB_TRY(sb_mlflow_ui_new(&p->mlflow_ui, c->python, sb_arena_printf(a, "%s/models", page)));
     o.user = p->mlflow_ui;
     o.audit = p->audit;
     SB_TRY(sb_mlflow_api_new(&p->mlflow, &o, ctx));

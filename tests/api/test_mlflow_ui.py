@@ -1,4 +1,4 @@
-"""The registry's pages over HTTP: MLflow's files, ours, and GraphQL, whose answers are those of MLflow's own code on the same database."""
+"""The registry's pages over HTTP: MLflow's files, the way to ours, and GraphQL, whose answers are those of MLflow's own code on the same database."""
 import http.client
 import json
 import os
@@ -257,12 +257,12 @@ def test_no_path_leads_out_of_the_folder(tmp_path):
 @pytest.mark.parametrize("python, why", [
     ("/no/such/python", "No such file"), ("""echo '{"build": null}'""", "mlflow is not installed there"), ("exit 3", "status 3"), ("echo nonsense", "python"), ("""echo '{"build": "/no/such/folder"}'""", "/no/such/folder"),
     ("yes", "over a limit")])
-def test_without_mlflow_our_own_page_is_shown_and_the_log_says_why(tmp_path, python, why):
+def test_without_mlflow_the_dashboard_s_pages_are_named_and_the_log_says_why(tmp_path, python, why):
     with Sibyl("--python", python if python.startswith("/") else interpreter(tmp_path, python)) as s:
         page = request(s.registry, "GET", "/")
-        assert page.status == 200 and b"<title>sibyl registry</title>" in page.body and "default-src 'none'" in page.headers["Content-Security-Policy"]
+        assert page.status == 302 and page.headers["Location"] == f"http://127.0.0.1:{s.dashboard}/models"
         assert request(s.registry, "GET", "/static-files/favicon.ico").status == 404
-        line = wait_for("the log", 5, lambda: next((x for x in s.log().splitlines() if "own pages are shown" in x), None))
+        line = wait_for("the log", 5, lambda: next((x for x in s.log().splitlines() if "the dashboard's are shown" in x), None))
         assert why in line and "--python" in line
         assert request(s.registry, "POST", "/graphql", {"query": "{__typename}"}).json()["data"] == {"__typename": "Query"}
 
@@ -272,5 +272,5 @@ def test_an_interpreter_that_hangs_delays_nothing_but_the_page(tmp_path):
         begin = time.monotonic()
         assert s.mlflow("GET", "experiments/get?experiment_id=0")["experiment"]["name"] == "Default"
         assert time.monotonic() - begin < 2
-        assert b"sibyl registry" in request(s.registry, "GET", "/").body
+        assert request(s.registry, "GET", "/").status == 302
         assert "did not answer within 5 s" in s.log()

@@ -132,3 +132,14 @@ def test_hostile_names_are_text_and_what_is_missing_is_said(s, page):
     page.wait("!!document.querySelector('[role=alert]') && document.querySelector('[role=alert]').innerText.includes('nope')")
     assert all("404" in p for p in page.problems), page.problems
     page.problems.clear()
+
+
+def test_lists_go_on_where_there_is_more(s, page):
+    experiment = s.mlflow("POST", "experiments/create", {"name": "many"})["experiment_id"]
+    for i in range(130):
+        s.mlflow("POST", "runs/create", {"experiment_id": experiment, "run_name": f"run-{i}", "start_time": i + 1})
+    go(s, page, f"?experiment={experiment}")
+    page.wait("document.querySelectorAll('#runs tbody tr').length === 100")
+    button(page, "More", "#runs")
+    page.wait("document.querySelectorAll('#runs tbody tr').length === 130")
+    assert page.eval("[...document.querySelectorAll('#runs button')].some(b => b.textContent === 'More')") is False and page.problems == []

@@ -51,7 +51,10 @@ const outside = h('span', { class: 'outside' });
 function drawNav() {
   for (const [name, a] of items) {
     a.href = state.hrefKeep(name);
-    name === state.page() ? a.setAttribute('aria-current', 'page') : a.removeAttribute('aria-current');
+    if (name === state.page()) {
+      a.setAttribute('aria-current', 'page');
+      a.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    } else a.removeAttribute('aria-current');
   }
 }
 state.on(drawNav);

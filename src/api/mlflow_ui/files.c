@@ -1,4 +1,4 @@
-/* The files of MLflow's pages, and our own page where there are none.
+/* The files of MLflow's pages, and the way to the dashboard's where there are none.
  *
  * A file is read whole and answered whole: the largest of a build has some megabytes. Its ETag is
  * of its bytes, so a browser that asks again gets 304 until another mlflow is installed. */
@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "codec/crc32c.h"
 #include "codec/mime.h"
-#include "web_registry.h"
 
 enum { FILE_MAX = 64 << 20 };
 
@@ -22,16 +21,13 @@ enum { FILE_MAX = 64 << 20 };
 #define MLFLOW_CSP                                                                                 \
     "connect-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "     \
     "frame-ancestors 'self'"
-#define OWN_CSP                                                                                    \
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "   \
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 struct reading {
     struct sb_job job;
     struct sb_http_req *req;
     struct sb_mlflow_ui *ui;
     const char *path; /* below the build's folder */
-    bool index, own;
+    bool index, elsewhere;
     char *bytes;
     size_t n;
     sb_err err;
@@ -52,8 +48,8 @@ static void read_work(struct sb_job *j) {
     struct reading *d = SB_CONTAINER(j, struct reading, job);
     struct sb_file f;
     if (d->ui->dir.fd < 0) {
-        d->own = d->index;
-        d->err = d->own ? SB_OK : SB_E_MISSING;
+        d->elsewhere = d->index;
+        d->err = d->elsewhere ? SB_OK : SB_E_MISSING;
         return;
     }
     d->err = sb_file_open_beneath(&f, &d->ui->dir, d->path, SB_OPEN_READ, NULL);
@@ -91,14 +87,19 @@ static void reply_file(struct sb_http_req *r, const char *name, bool index, stru
         sb_http_reply(r, 200, type, bytes);
 }
 
+static void reply_elsewhere(struct sb_http_req *r, const char *url) {
+    sb_http_add_header(r, "Location", sb_str_of(url));
+    sb_http_reply(r, 302, "text/plain; charset=utf-8",
+                  SB_STR("The pages are on the dashboard's port.\n"));
+}
+
 static void read_done(struct sb_job *j) {
     struct reading *d = SB_CONTAINER(j, struct reading, job);
     bool html = d->index || sb_str_ends(sb_str_of(d->path), SB_STR(".html"));
     if (d->err)
         not_found(d->req);
-    else if (d->own)
-        reply_file(d->req, d->path, true,
-                   sb_str_make((const char *)sb_web_registry, sizeof sb_web_registry - 1), OWN_CSP);
+    else if (d->elsewhere)
+        reply_elsewhere(d->req, d->ui->models_url);
     else
         reply_file(d->req, d->path, d->index, sb_str_make(d->bytes, d->n),
                    html ? MLFLOW_CSP : NULL);

@@ -22,7 +22,8 @@ static void handle_telemetry(struct sb_http_req *r) {
 }
 
 const struct sb_http_route sb_mlflow_ui_routes[] = {
-    {SB_HTTP_GET, "/", SB_SCOPE_READ, 0, handle_index, "MLflow's pages, or sibyl's own"},
+    {SB_HTTP_GET, "/", SB_SCOPE_READ, 0, handle_index,
+     "MLflow's pages, or the way to the dashboard's"},
     {SB_HTTP_GET, "/static-files/{path*}", SB_SCOPE_READ, 0, handle_static,
      "files of MLflow's pages"},
     {SB_HTTP_POST, "/graphql", SB_SCOPE_READ, 0, handle_graphql,
@@ -44,9 +45,10 @@ const struct sb_http_route sb_mlflow_ui_routes[] = {
     {0},
 };
 
-sb_err sb_mlflow_ui_new(struct sb_mlflow_ui **out, const char *python) {
+sb_err sb_mlflow_ui_new(struct sb_mlflow_ui **out, const char *python, const char *models_url) {
     struct sb_mlflow_ui *u = sb_calloc(1, sizeof *u);
     u->python = python;
+    u->models_url = models_url;
     u->dir = SB_FILE_NONE;
     u->probe.work = probe_work;
     sb_err err = sb_pool_new(&u->pool, "ui", 1, QUEUE_MAX);

@@ -1,5 +1,6 @@
 /* Pages on the registry's port: MLflow's own, when the workers' Python environment has `mlflow`,
- * else a small one of ours; and /graphql, which MLflow's pages ask besides the REST API.
+ * else the way to the dashboard's page Models; and /graphql, which MLflow's pages ask besides the
+ * REST API.
  *
  * MLflow's wheel brings its pages as a built folder (mlflow/server/js/build). Its Flask server
  * sends index.html at / and the rest below /static-files (mlflow/server/__init__.py), and so does
@@ -15,8 +16,10 @@
 
 struct sb_mlflow_ui;
 
-/* python: the interpreter to ask, a path or a name in PATH; borrowed. */
-SB_MUST_CHECK sb_err sb_mlflow_ui_new(struct sb_mlflow_ui **out, const char *python);
+/* python: the interpreter to ask, a path or a name in PATH. models_url: where a browser is sent
+ * when it has no pages. Both borrowed. */
+SB_MUST_CHECK sb_err sb_mlflow_ui_new(struct sb_mlflow_ui **out, const char *python,
+                                      const char *models_url);
 /* After the loops have stopped. Waits for the question to the environment, at most some seconds. */
 void sb_mlflow_ui_free(struct sb_mlflow_ui *u);
 

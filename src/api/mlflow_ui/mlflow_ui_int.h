@@ -6,10 +6,10 @@
 #include "sys/file.h"
 
 struct sb_mlflow_ui {
-    const char *python;
+    const char *python, *models_url;
     struct sb_pool *pool; /* one thread: what is submitted first is done first */
     struct sb_job probe;
-    struct sb_file dir; /* MLflow's build; not open: our own page. Set and read on the pool */
+    struct sb_file dir; /* MLflow's build; not open: the dashboard's. Set and read on the pool */
 };
 
 /* probe.c */

@@ -74,7 +74,7 @@ void probe_work(struct sb_job *j) {
     sb_arena_init(&a, 1 << 20);
     sb_err err = find(u, &a, &ctx);
     if (err)
-        SB_LOG(SB_LOG_INFO, "registry", "sibyl's own pages are shown", SB_KS("python", u->python),
+        SB_LOG(SB_LOG_INFO, "registry", "the dashboard's are shown", SB_KS("python", u->python),
                SB_KE(&ctx, err),
                SB_KS("next", "for MLflow's pages set --python to an interpreter that has mlflow"));
     sb_arena_fini(&a);

@@ -19,13 +19,13 @@ export function asPandas(base, r) {
   return lines.join('\n') + '\nprint(df)\n';
 }
 
-// request: () → {target: 'search' | 'registry' | 'serving', method, path, body} of the panel as it is shown now.
+// request: () → {target: 'search' | 'registry' | 'serving' | 'dashboard', method, path, body} of the panel as it is shown now.
 export function copyAs(request) {
   const b = iconButton('Copy this panel’s query as …', 'copy', () => {
     const item = (name, make) => [name, async () => {
       try {
         const r = request();
-        await copyText(make((await links())[r.target], r), 'Copied as ' + name);
+        await copyText(make(r.target === 'dashboard' ? location.origin : (await links())[r.target], r), 'Copied as ' + name);
       } catch (e) { toastError(e); }
     }];
     const items = [item('curl', asCurl)];

@@ -37,7 +37,7 @@ async function edit(rule, done) {
   const events = [field('Query', text('events', { placeholder: 'status:error AND model:iris' })), field('Field', text('field', { placeholder: 'latency.total_us' }), 'for sums and percentiles')];
   const side = h('select', { name: 'side' }, h('option', { value: 'above' }, 'above'), h('option', { value: 'below', selected: kept.below !== undefined }, 'below'));
   const threshold = h('input', { name: 'threshold', value: values.above || values.below, inputmode: 'decimal' });
-  const form = h('div', { class: 'fields' }, field('Name', text('name', { maxlength: 100, readonly: !!rule })), field('Watches', watch), metric, events, field('Statistic', text('stat', { list: 'stats' }), 'value, rate, p99, count …'), field('Over the last', text('window'), '10s – 24h'),
+  const form = h('div', { class: 'fields' }, field('Name', text('name', { maxlength: 100, readonly: !!rule, autofocus: !rule })), field('Watches', watch), metric, events, field('Statistic', text('stat', { list: 'stats' }), 'value, rate, p99, count …'), field('Over the last', text('window'), '10s – 24h'),
     field('Trouble is', side), field('Threshold', threshold), field('Over again at', text('clear'), 'hysteresis'), field('For at least', text('for')), field('At least observations', text('at_least')), field('Without data', choice('no_data', [['', 'no trouble'], ['keep', 'stay as it was'], ['fire', 'fire']])),
     field('Severity', choice('severity', [['info'], ['warning'], ['critical']])), h('div', { class: 'whole' }, field('What is said', text('summary', { placeholder: 'p99 is {value}' }))));
   const others = data.otherKeys(kept), more = others.length ? h('p', { class: 'soft' }, `Also set, and kept: ${others.join(', ')}. The YAML shows them.`) : null;
@@ -110,7 +110,8 @@ export function mount(root) {
   let overview = null, courses = new Map(), coursesAt = 0, open = null, names = '';
   const copyAlerts = () => copyAs(() => searchRequest('audit', auditBody()));
   const t = { firing: tile('Firing', { id: 'firing' }), pending: tile('Pending', { id: 'pending' }), silenced: tile('Silenced'), rules: tile('Rules'), errors: tile('With errors'), evaluated: tile('Looked at') };
-  const rules = panel('Rules', { id: 'rules', wide: true }), silences = panel('Silences', { id: 'silences' }), destinations = panel('Destinations', { id: 'destinations', note: 'named in the configuration only' }), history = panel('History', { id: 'history', wide: true, actions: copyAlerts() });
+  const ask = copyAs(() => ({ target: 'dashboard', path: '/api/alerts' }));
+  const rules = panel('Rules', { id: 'rules', wide: true, actions: ask }), silences = panel('Silences', { id: 'silences' }), destinations = panel('Destinations', { id: 'destinations', note: 'named in the configuration only' }), history = panel('History', { id: 'history', wide: true, actions: copyAlerts() });
   const now = () => loop.now();
   async function act(what, done) {
     try { await what(); toast(done); } catch (e) { toastError(e); }

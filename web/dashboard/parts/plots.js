@@ -36,16 +36,16 @@ export function columns(series, { label, names, ticks, text = short }) {
 }
 export const legend = series => h('ul', { class: 'legend' }, series.map(s => h('li', {}, h('span', { class: 'swatch fill-' + s.color }), s.label, s.text ? h('b', { class: 'num' }, s.text) : null)));
 
-// Values by step: series [{label, color, points: [[step, value], ..]}]; `mark` of a series is drawn thicker.
+// Values by step: series [{label, color, points: [[step, value], ..]}].
 export function lines(series, { label }) {
   const all = series.flatMap(s => s.points), xs = all.map(p => p[0]), ys = all.map(p => p[1]);
   const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)], W = 400, H = 130;
   const at = ([x, y]) => [x1 > x0 ? (x - x0) / (x1 - x0) * (W - 12) + 6 : W / 2, y1 > y0 ? H - 6 - (y - y0) / (y1 - y0) * (H - 12) : H / 2];
-  const plot = svg('svg', { class: 'lines', viewBox: `0 0 ${W} ${H}`, role: 'img', 'aria-label': label });
+  const plot = svg('svg', { class: 'lines', viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label });
   for (const s of series) {
     const g = svg('g', { class: 'stroke-' + s.color }, svg('title', {}, s.label));
     if (s.points.length > 1) g.append(svg('path', { d: path(s.points.map(at)) }));
-    if (s.points.length < 40) for (const p of s.points) { const [cx, cy] = at(p); g.append(svg('circle', { cx, cy, r: 2.5 }, svg('title', {}, `${s.label}: ${short(p[1])} at ${p[0]}`))); }
+    if (s.points.length < 40) for (const p of s.points) g.append(svg('path', { class: 'point', d: path([at(p)]) + 'h0' }, svg('title', {}, `${s.label}: ${short(p[1])} at ${p[0]}`)));
     plot.append(g);
   }
   return h('div', { class: 'lines-box' }, h('span', { class: 'soft top num' }, short(y1)), plot, h('div', { class: 'ticks soft num' }, h('span', {}, short(y0)), h('span', {}, x1 > x0 ? `steps ${short(x0)} – ${short(x1)}` : `step ${short(x0)}`)));

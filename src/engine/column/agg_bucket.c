@@ -220,21 +220,22 @@ static sb_err histogram_rows(struct sb_node *n, const struct sb_rows *rows, uint
     struct sb_take *t = &n->take;
     const struct sb_agg *a = n->agg;
     uint32_t code[SB_COLUMN_BLOCK];
+    double index[SB_COLUMN_BLOCK];
     for (sb_take_begin(t, n->column, rows); sb_take_next(t);) {
-        sb_kernel_floor_f64(t->f, t->rows.n, a->offset, a->interval);
+        sb_kernel_floor_f64(t->f, t->rows.n, a->offset, a->interval, index);
         if (n->nindexes) {
             for (uint32_t i = 0; i < t->rows.n; i++)
-                code[i] = (uint32_t)(int64_t)(t->f[i] - n->first_index);
+                code[i] = (uint32_t)(int64_t)(index[i] - n->first_index);
             SB_TRY(buckets_by_code(n, &t->rows, t->multi, code, (uint32_t)n->nindexes, ngroups,
                                    key_of_index));
             continue;
         }
         for (uint32_t i = 0; i < t->rows.n; i++) {
             uint64_t key;
-            double index = t->f[i] + 0.0;
-            memcpy(&key, &index, sizeof key);
+            double whole = index[i] + 0.0; /* -0 is 0 */
+            memcpy(&key, &whole, sizeof key);
             n->bucket[i] = SB_NO_GROUP;
-            if (inside(a, index * a->interval + a->offset))
+            if (inside(a, whole * a->interval + a->offset))
                 SB_TRY(sb_groups_find(&n->groups, t->rows.group[i], key, &n->bucket[i]));
         }
         SB_TRY(count_buckets(n, &t->rows, true, t->multi));
@@ -423,9 +424,9 @@ static sb_err filters_rows(struct sb_node *n, const struct sb_rows *rows, uint32
         const uint64_t *in = other ? any : bits;
         for (uint32_t i = 0; i < rows->n; i++) {
             uint32_t d = rows->doc[i] - first;
-            if ((in[d / 64] >> d % 64 & 1) == other) continue;
-            n->row_doc[kept] = rows->doc[i];
-            n->row_group[kept++] = rows->group[i] * n->fixed + f;
+            n->row_doc[kept] = rows->doc[i]; /* without a branch that nobody can foresee */
+            n->row_group[kept] = rows->group[i] * n->fixed + f;
+            kept += (in[d / 64] >> d % 64 & 1) != other;
         }
         SB_TRY(fixed_rows(n, rows, kept, ngroups));
     }

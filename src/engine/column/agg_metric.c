@@ -58,8 +58,8 @@ static SB_INLINE void add_f64(struct sb_number *x, double v, unsigned want) {
     x->count++;
     if (want & WANT_SUM) add_carried(&x->sum, &x->carry, v);
     if (want & WANT_EXTREMES) {
-        x->min = v < x->min ? v : x->min;
-        x->max = v > x->max ? v : x->max;
+        if (SB_UNLIKELY(v < x->min)) x->min = v; /* seldom: cheaper than to store each time */
+        if (SB_UNLIKELY(v > x->max)) x->max = v;
     }
     if (want & WANT_SQUARES) add_carried(&x->squares, &x->squares_carry, v * v);
 }
@@ -68,8 +68,8 @@ static SB_INLINE void add_i64(struct sb_number *x, int64_t v, unsigned want) {
     x->count++;
     if (want & WANT_SUM) x->sum_i += v;
     if (want & WANT_EXTREMES) {
-        x->min_i = v < x->min_i ? v : x->min_i;
-        x->max_i = v > x->max_i ? v : x->max_i;
+        if (SB_UNLIKELY(v < x->min_i)) x->min_i = v;
+        if (SB_UNLIKELY(v > x->max_i)) x->max_i = v;
     }
     if (want & WANT_SQUARES) add_carried(&x->squares, &x->squares_carry, (double)v * (double)v);
 }

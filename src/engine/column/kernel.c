@@ -206,9 +206,15 @@ static SB_INLINE double sb_kernel_sum_f64_body(const double *v, uint32_t n) {
 }
 KERNEL(double, sb_kernel_sum_f64, (const double *v, uint32_t n), (v, n))
 
-static SB_INLINE void sb_kernel_floor_f64_body(double *v, uint32_t n, double offset,
-                                               double interval) {
-    for (uint32_t i = 0; i < n; i++) v[i] = floor((v[i] - offset) / interval);
+static SB_INLINE void sb_kernel_floor_f64_body(const double *v, uint32_t n, double offset,
+                                               double interval, double *to) {
+    for (uint32_t i = 0; i < n; i++) to[i] = floor((v[i] - offset) / interval);
 }
-KERNEL(void, sb_kernel_floor_f64, (double *v, uint32_t n, double offset, double interval),
-       (v, n, offset, interval))
+KERNEL(void, sb_kernel_floor_f64,
+       (const double *v, uint32_t n, double offset, double interval, double *to),
+       (v, n, offset, interval, to))
+
+static SB_INLINE void sb_kernel_count_body(uint32_t from, uint32_t n, uint32_t *to) {
+    for (uint32_t i = 0; i < n; i++) to[i] = from + i;
+}
+KERNEL(void, sb_kernel_count, (uint32_t from, uint32_t n, uint32_t *to), (from, n, to))

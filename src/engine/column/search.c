@@ -37,7 +37,7 @@ static uint32_t count_bits(const struct block *b) {
 static uint32_t docs_of(const struct block *b, uint32_t *doc) {
     uint32_t n = 0;
     if (b->some == SB_SOME_ALL) {
-        for (uint32_t i = 0; i < b->n; i++) doc[i] = b->first + i;
+        sb_kernel_count(b->first, b->n, doc);
         return b->n;
     }
     for (uint32_t i = 0; i < (b->n + 63) / 64; i++)

@@ -49,9 +49,9 @@ struct sb_rows {
 enum sb_take_as { SB_TAKE_I64, SB_TAKE_F64, SB_TAKE_CODE /* KEYWORD: ordinal */ };
 struct sb_take {
     struct sb_rows rows; /* one per value */
-    int64_t *i;          /* SB_TAKE_I64 */
-    double *f;           /* SB_TAKE_F64 */
-    uint32_t *code;      /* SB_TAKE_CODE; terms.n stands for `missing` */
+    const int64_t *i;     /* SB_TAKE_I64 */
+    const double *f;      /* SB_TAKE_F64 */
+    const uint32_t *code; /* SB_TAKE_CODE; terms.n stands for `missing` */
     bool multi;          /* a document may come several times */
     /* internal */
     const struct sb_column *column;
@@ -95,7 +95,10 @@ void sb_kernel_minmax_f64(const double *v, uint32_t n, double *min, double *max)
 void sb_kernel_minmax_i64(const int64_t *v, uint32_t n, int64_t *min, int64_t *max);
 /* Sum without carry of its error: for a block. */
 double sb_kernel_sum_f64(const double *v, uint32_t n);
-void sb_kernel_floor_f64(double *v, uint32_t n, double offset, double interval);
+/* floor((v - offset) / interval) */
+void sb_kernel_floor_f64(const double *v, uint32_t n, double offset, double interval, double *to);
+/* from, from + 1, ... */
+void sb_kernel_count(uint32_t from, uint32_t n, uint32_t *to);
 
 /* ---- filters ---- */
 

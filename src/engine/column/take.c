@@ -70,36 +70,42 @@ void sb_take_begin(struct sb_take *t, const struct sb_column *column, const stru
 
 static void put_missing(struct sb_take *t, uint32_t i) {
     const struct sb_search_value *m = t->missing;
+    int64_t *to_i = t->buffer;
+    double *to_f = t->buffer;
+    uint32_t *to_code = t->buffer;
     switch (t->as) {
-    case SB_TAKE_I64: t->i[i] = m->type == SB_COLUMN_DOUBLE ? (int64_t)m->f : m->i; break;
-    case SB_TAKE_F64: t->f[i] = m->type == SB_COLUMN_DOUBLE ? m->f : (double)m->i; break;
-    default: t->code[i] = t->column ? t->column->terms.n : 0;
+    case SB_TAKE_I64: to_i[i] = m->type == SB_COLUMN_DOUBLE ? (int64_t)m->f : m->i; break;
+    case SB_TAKE_F64: to_f[i] = m->type == SB_COLUMN_DOUBLE ? m->f : (double)m->i; break;
+    default: to_code[i] = t->column ? t->column->terms.n : 0;
+    }
+}
+
+static void gather_run(struct sb_take *t, uint32_t at, uint32_t n) {
+    const struct sb_column *c = t->column;
+    switch (t->as) {
+    case SB_TAKE_I64: sb_kernel_i64(c, at, n, t->buffer); break;
+    case SB_TAKE_F64: sb_kernel_f64(c, at, n, t->buffer); break;
+    default: sb_kernel_code(c, at, n, t->buffer);
     }
 }
 
 /* The values at n positions. */
-static void gather(struct sb_take *t, const uint32_t *at, uint32_t n, bool run) {
+static void gather(struct sb_take *t, const uint32_t *at, uint32_t n) {
     const struct sb_column *c = t->column;
-    switch (t->as) {
-    case SB_TAKE_I64:
-        if (run)
-            sb_kernel_i64(c, at[0], n, t->i);
-        else if (c->type == SB_COLUMN_DOUBLE)
-            for (uint32_t i = 0; i < n; i++) sb_kernel_i64(c, at[i], 1, t->i + i);
-        else
-            for (uint32_t i = 0; i < n; i++) t->i[i] = sb_column_i64(c, at[i]);
-        break;
-    case SB_TAKE_F64:
-        if (run)
-            sb_kernel_f64(c, at[0], n, t->f);
-        else
-            for (uint32_t i = 0; i < n; i++) t->f[i] = sb_column_f64(c, at[i]);
-        break;
-    default:
-        if (run)
-            sb_kernel_code(c, at[0], n, t->code);
-        else
-            for (uint32_t i = 0; i < n; i++) t->code[i] = (uint32_t)sb_column_raw(c, at[i]);
+    int64_t *to_i = t->buffer;
+    double *to_f = t->buffer;
+    uint32_t *to_code = t->buffer;
+    if (t->as == SB_TAKE_CODE) {
+        for (uint32_t i = 0; i < n; i++) to_code[i] = (uint32_t)sb_column_raw(c, at[i]);
+    } else if (t->as == SB_TAKE_F64 && c->type == SB_COLUMN_DOUBLE) {
+        const double *v = c->values;
+        for (uint32_t i = 0; i < n; i++) to_f[i] = v[at[i]];
+    } else if (t->as == SB_TAKE_F64) {
+        for (uint32_t i = 0; i < n; i++) to_f[i] = (double)sb_column_i64(c, at[i]);
+    } else if (c->type == SB_COLUMN_DOUBLE) {
+        for (uint32_t i = 0; i < n; i++) sb_kernel_i64(c, at[i], 1, to_i + i);
+    } else {
+        for (uint32_t i = 0; i < n; i++) to_i[i] = sb_column_i64(c, at[i]);
     }
 }
 
@@ -121,7 +127,10 @@ static bool take_present(struct sb_take *t) {
             t->rows = (struct sb_rows){.doc = t->doc, .group = t->group, .n = n, .one = r->one};
     }
     if (!t->rows.n) return false;
-    gather(t, t->rows.doc, t->rows.n, t->rows.run);
+    if (!t->rows.run) gather(t, t->rows.doc, t->rows.n);
+    else if (t->as != SB_TAKE_F64 || c->type != SB_COLUMN_DOUBLE || c->present)
+        gather_run(t, t->rows.doc[0], t->rows.n);
+    else t->f = (const double *)c->values + t->rows.doc[0]; /* where they stand */
     if (c->present && t->missing)
         for (uint32_t i = 0; i < r->n; i++)
             if (!sb_column_has(c, r->doc[i])) put_missing(t, i);
@@ -153,7 +162,7 @@ static bool take_several(struct sb_take *t) {
     }
     if (!n) return false;
     t->rows = (struct sb_rows){.doc = t->doc, .group = t->group, .n = n, .one = r->one};
-    if (t->column->nvalues) gather(t, t->at, n, false);
+    if (t->column->nvalues) gather(t, t->at, n);
     for (uint32_t i = 0; i < nlacking; i++) put_missing(t, lacking[i]);
     return true;
 }

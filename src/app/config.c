@@ -65,8 +65,11 @@ const struct sb_setting sb_settings[] = {
      "Address of the search API, Elasticsearch's protocol."},
     {"routes", SB_SETTING_ROUTES, "", 0, 0, NULL, {NULL}, AT(routes),
      "Routes that are not simply a registered model: NAME: {primary: URI, shadow: URI, "
-     "environment: current or model}, each optional. URI is models:/MODEL/VERSION, "
+     "environment: current or model, privacy: {FEATURE: drop, mask or hmac}}, each optional. URI is models:/MODEL/VERSION, "
      "models:/MODEL@ALIAS, models:/MODEL/latest or models:/MODEL/STAGE."},
+    {"privacy.key_file", SB_SETTING_TEXT, "", 0, 4096, NULL, {NULL}, AT(privacy_key_file),
+     "File with the secret of features that are recorded as hmac, at least 16 bytes "
+     "(docs/PRIVACY.md)."},
     {"journal.segment_size", SB_SETTING_SIZE, "64MiB", MIB, GIB, NULL,
      {NULL}, AT(journal_segment_size),
      "Size of one file of the journal."},
@@ -231,10 +234,10 @@ static void add_allowed(struct sb_buf *out, const struct sb_setting *s) {
         [SB_SETTING_BOOL] = "true or false",
         [SB_SETTING_ADDR] = "an IP address and a port, like 127.0.0.1:8000 or [::1]:8000",
         [SB_SETTING_URL] = "an http:// or https:// URL",
+        [SB_SETTING_SECRET_URL] = "an http:// or https:// URL",
         [SB_SETTING_LIST] = "names separated by commas",
         [SB_SETTING_ROUTES] = "a mapping of routes, in YAML",
     };
-        [SB_SETTING_SECRET_URL] = "an http:// or https:// URL",
     if (s->type == SB_SETTING_CHOICE) {
         add_choices(out, s->choices);
         return;

@@ -46,6 +46,7 @@ struct sb_config {
     int64_t alerts_every;
     const char *alerts_webhook_url, *alerts_alertmanager_url;
 
+    const char *privacy_key_file; /* "" = none */
     int64_t journal_segment_size, journal_retain_size, journal_retain_time;
     int64_t metrics_retain_size, metrics_retain_time;
 
@@ -123,10 +124,10 @@ void sb_setting_env(const struct sb_setting *s, char to[64]);
 /* The flags that make another process load the same settings: everything not at its default, one
  * "--flag=value" each in the arena. *n counts them. */
 const char *const *sb_config_flags(struct sb_config *c, size_t *n);
-
 /* What the flags leave out, since every user can read the flags of a process: "NAME=value" for its
  * environment, NULL-terminated; empty values (unset) for a process that needs none of them. */
 const char *const *sb_config_secrets(struct sb_config *c, bool needed);
+
 /* "TIME, 1ms to 10m, default 30s": for help and docs. */
 void sb_setting_describe(const struct sb_setting *s, struct sb_buf *out);
 

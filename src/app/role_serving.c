@@ -17,9 +17,10 @@
 #include "engine/journal/journal.h"
 #include "flow/watcher.h"
 #include "loop/pool.h"
+#include "sys/file.h"
 #include "sys/process.h"
 
-enum { COMPUTE_QUEUE = 256, LOOPS_MAX = 64 };
+enum { COMPUTE_QUEUE = 256, LOOPS_MAX = 64, PRIVACY_KEY_MAX = 64 << 10 };
 
 #define HEALTH_NS       (100 * SB_MS) /* how soon a dead journal is noticed */
 #define WORKERS_STOP_NS (1 * SB_SEC)
@@ -40,6 +41,7 @@ struct serving {
     struct sb_http_server *http;
     struct sb_timer health;
     char node[256];
+    struct sb_buf privacy_key;
 };
 
 static void on_health(struct sb_timer *t) {
@@ -71,9 +73,24 @@ static sb_err start_loops(struct serving *s) {
     return sb_pool_new(&s->compute, "compute", (int)s->nloops, COMPUTE_QUEUE);
 }
 
+/* All of the file's bytes but white space at its ends. */
+static sb_err read_privacy_key(struct serving *s, struct sb_errctx *ctx) {
+    const char *path = s->daemon->config->privacy_key_file;
+    sb_buf_init(&s->privacy_key, PRIVACY_KEY_MAX);
+    if (!path[0]) return SB_OK;
+    SB_TRY(sb_file_read_all(path, &s->privacy_key, ctx));
+    struct sb_str key = sb_str_trim(sb_buf_view(&s->privacy_key));
+    sb_buf_consume(&s->privacy_key, (size_t)(key.p - s->privacy_key.p));
+    s->privacy_key.n = key.n;
+    if (key.n >= SB_PRIVACY_KEY_MIN) return SB_OK;
+    return sb_fail(ctx, SB_E_INVALID, "privacy.key_file %s: a key has at least %d bytes", path,
+                   SB_PRIVACY_KEY_MIN);
+}
+
 static sb_err start_watcher(struct serving *s, struct sb_errctx *ctx) {
     const struct sb_config *c = s->daemon->config;
     struct sb_arena *a = s->daemon->arena;
+    SB_TRY(read_privacy_key(s, ctx));
     struct sb_watcher_opts o = {
         .registry_url = c->registry_url,
         .models_dir = sb_datadir_path(a, c->data, SB_DATADIR_MODELS),
@@ -92,6 +109,7 @@ static sb_err start_watcher(struct serving *s, struct sb_errctx *ctx) {
         .environment_keep_ms = c->worker_environment_keep / SB_MS,
         .environment = sb_environment_of(sb_str_of(c->worker_environment)),
         .rules = c->routes,
+        .privacy_key = sb_buf_view(&s->privacy_key),
         .routes = s->routes,
         .metrics = s->metrics,
         .outcome_names = sb_serving_outcomes};
@@ -185,6 +203,8 @@ static void serving_stop(struct sb_daemon *d) {
     sb_route_table_free(s->routes);
     stop_workers(s);
     sb_metrics_free(s->metrics);
+    if (s->privacy_key.p) sb_wipe(s->privacy_key.p, s->privacy_key.cap);
+    sb_buf_fini(&s->privacy_key);
     sb_free(s);
 }
 

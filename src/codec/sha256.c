@@ -1,6 +1,8 @@
 #include "codec/sha256.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/err.h"
 #include "codec/hex.h"
@@ -29,4 +31,9 @@ void sb_sha256_hex(struct sb_sha256 *h, char to[SB_SHA256_TEXT]) {
 void sb_sha256_fini(struct sb_sha256 *h) {
     EVP_MD_CTX_free(h->ctx);
     h->ctx = NULL;
+}
+
+void sb_hmac_sha256(struct sb_str key, struct sb_str text, uint8_t to[32]) {
+    SB_ASSERT(key.n <= INT_MAX);
+    SB_ASSERT(HMAC(EVP_sha256(), key.p, (int)key.n, (const uint8_t *)text.p, text.n, to, NULL));
 }

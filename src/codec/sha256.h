@@ -18,4 +18,7 @@ void sb_sha256_final(struct sb_sha256 *h, uint8_t to[32]);
 void sb_sha256_hex(struct sb_sha256 *h, char to[SB_SHA256_TEXT]);
 void sb_sha256_fini(struct sb_sha256 *h);
 
+/* HMAC-SHA256, RFC 2104. */
+void sb_hmac_sha256(struct sb_str key, struct sb_str text, uint8_t to[32]);
+
 #endif

@@ -14,10 +14,14 @@ static const char *text_or_empty(const char *s) {
     return s ? s : "";
 }
 
-struct sb_live *sb_live_of(const struct sb_watcher_opts *o, const char *route, int role,
-                           const struct sb_place *p, const struct sb_wish *w) {
-    if (!p) return NULL;
+sb_err sb_live_of(struct sb_live **out, const struct sb_watcher_opts *o, const char *route,
+                  int role, const struct sb_place *p, const struct sb_wish *w,
+                  struct sb_errctx *ctx) {
     struct sb_buf head;
+    struct sb_privacy *privacy;
+    *out = NULL;
+    if (!p) return SB_OK;
+    SB_TRY(sb_privacy_new(&privacy, w->privacy, p->model->signature, o->privacy_key, ctx));
     sb_buf_init(&head, 1 << 16);
     enum sb_role r = role == SB_ORDER_SHADOW ? SB_ROLE_SHADOW : SB_ROLE_PRIMARY;
     sb_event_head_write(&head, &(struct sb_event_source_info){
@@ -30,18 +34,20 @@ struct sb_live *sb_live_of(const struct sb_watcher_opts *o, const char *route, i
                                    .artifact_sha256 = sb_str_of(p->sha256),
                                });
     /* folders are kept relative to the models folder, so that a data folder can be moved */
-    struct sb_live *l = sb_live_new(
-        sb_model_ref(p->model), &(struct sb_live_opts){.role = r,
-                                                       .route = route,
-                                                       .alias = w->alias,
-                                                       .policy = text_or_empty(w->policy),
-                                                       .dir = p->dir + strlen(o->models_dir) + 1,
-                                                       .key = p->id,
-                                                       .event_head = sb_buf_view(&head),
-                                                       .metrics = o->metrics,
-                                                       .outcome_names = o->outcome_names});
+    *out = sb_live_new(sb_model_ref(p->model),
+                       &(struct sb_live_opts){.role = r,
+                                              .route = route,
+                                              .alias = w->alias,
+                                              .policy = text_or_empty(w->policy),
+                                              .dir = p->dir + strlen(o->models_dir) + 1,
+                                              .key = p->id,
+                                              .event_head = sb_buf_view(&head),
+                                              .privacy = privacy,
+                                              .privacy_rules = w->privacy,
+                                              .metrics = o->metrics,
+                                              .outcome_names = o->outcome_names});
     sb_buf_fini(&head);
-    return l;
+    return SB_OK;
 }
 
 /* ---- writing ---- */
@@ -64,6 +70,7 @@ static void write_role(struct sb_json_writer *j, int role, const struct sb_live 
     sb_json_str(j, "key", sb_str_of(l->key));
     sb_json_str(j, "alias", sb_str_of(l->alias));
     sb_json_str(j, "policy", sb_str_of(l->policy));
+    if (l->privacy_rules[0]) sb_json_str(j, "privacy", sb_str_of(l->privacy_rules));
     sb_json_end(j);
 }
 
@@ -138,6 +145,7 @@ static bool read_role(const struct sb_watcher_opts *o, struct sb_arena *a, const
     sb_json_get_str(j, "version", &w->version.version);
     sb_json_get_str(j, "alias", &alias);
     sb_json_get_str(j, "policy", &policy);
+    sb_json_get_str(j, "privacy", &w->privacy);
     sb_versions_read_id(key, &key, &w->environment);
     w->key = sb_arena_dup(a, key).p;
     w->dir = sb_arena_printf(a, "%s/%.*s", o->models_dir, SB_ARG(dir));

@@ -8,9 +8,10 @@
 #include "flow/shelf.h"
 #include "flow/watcher.h"
 
-/* NULL when there is no place. */
-struct sb_live *sb_live_of(const struct sb_watcher_opts *o, const char *route, int role,
-                           const struct sb_place *place, const struct sb_wish *w);
+/* *out is NULL when there is no place. SB_E_INVALID: its privacy rules do not fit. */
+SB_MUST_CHECK sb_err sb_live_of(struct sb_live **out, const struct sb_watcher_opts *o,
+                                const char *route, int role, const struct sb_place *place,
+                                const struct sb_wish *w, struct sb_errctx *ctx);
 
 /* Writes the route table's newest snapshot; any thread. */
 struct sb_live_file {

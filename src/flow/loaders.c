@@ -139,12 +139,23 @@ static bool overtaken(struct sb_loaders *l, const struct route *r) {
     return yes;
 }
 
-static void publish(struct sb_loaders *l, struct route *r, const struct sb_order *o,
+/* False, and the failure is noted, when the primary's privacy rules do not fit: then nothing is
+ * published. A shadow whose rules do not fit is left out. */
+static bool publish(struct sb_loaders *l, struct route *r, const struct sb_order *o,
                     struct sb_place *fresh[SB_ORDER_ROLES], const char *shadow_failure) {
-    bool swapped = r->live[0] != fresh[0] || r->live[1] != fresh[1];
     struct sb_live *live[SB_ORDER_ROLES];
-    for (int role = 0; role < SB_ORDER_ROLES; role++)
-        live[role] = sb_live_of(&l->o, r->name, role, fresh[role], &o->wish[role]);
+    struct sb_errctx ctx = {0}, shadow_ctx = {0};
+    const struct sb_wish *w = o->wish;
+    if (sb_live_of(&live[0], &l->o, r->name, 0, fresh[0], &w[0], &ctx) != SB_OK) {
+        note_failure(l, r, w[0].version.version, ctx.msg);
+        return false;
+    }
+    if (sb_live_of(&live[1], &l->o, r->name, 1, fresh[1], &w[1], &shadow_ctx) != SB_OK) {
+        sb_place_unref(fresh[1]);
+        fresh[1] = NULL;
+        shadow_failure = shadow_ctx.msg;
+    }
+    bool swapped = r->live[0] != fresh[0] || r->live[1] != fresh[1];
     sb_route_table_set(l->o.routes, r->name, live[SB_ORDER_PRIMARY], live[SB_ORDER_SHADOW],
                        shadow_failure);
     unref_both(r->live);
@@ -155,6 +166,7 @@ static void publish(struct sb_loaders *l, struct route *r, const struct sb_order
         SB_LOG(SB_LOG_ERROR, "watcher", "shadow not started", SB_KS("model", r->name),
                SB_KS("shadow", shadow_failure), SB_KS("next", "the route goes on without it"));
     sb_live_file_save(&l->live);
+    return true;
 }
 
 static enum outcome wait_for_environment(struct loader *x, struct route *r,
@@ -195,7 +207,7 @@ static enum outcome carry_out(struct loader *x, struct route *r, const struct sb
     enum outcome outcome = DONE;
     sb_arena_init(&a, 256 << 20);
     if (primary->absent) {
-        note_failure(l, r, (struct sb_str){0}, primary->absent);
+        note_failure(l, r, primary->version.version, primary->absent);
         goto out;
     }
     if (primary->key) {
@@ -211,7 +223,7 @@ static enum outcome carry_out(struct loader *x, struct route *r, const struct sb
     }
     outcome = obtain_shadow(x, &a, r, shadow, fresh[0], &fresh[1], shadow_failure);
     if (overtaken(l, r)) goto out;
-    publish(l, r, o, fresh, shadow_failure[0] ? shadow_failure : NULL);
+    if (!publish(l, r, o, fresh, shadow_failure[0] ? shadow_failure : NULL)) goto out;
     memset(fresh, 0, sizeof fresh);
     if (primary->model.n) sb_versions_prune(&x->versions, &a, primary->model);
 out:

@@ -35,6 +35,7 @@ void sb_order_set(struct sb_order *o, int role, const struct sb_wish *w) {
         .dir = copy(o, w->dir),
         .absent = copy(o, w->absent),
         .environment = w->environment,
+        .privacy = sb_arena_dup(a, w->privacy),
     };
 }
 
@@ -46,9 +47,9 @@ void sb_order_seal(struct sb_order *o) {
     const char *text = "";
     for (int role = 0; role < SB_ORDER_ROLES; role++) {
         const struct sb_wish *w = &o->wish[role];
-        text = sb_arena_printf(&o->arena, "%s%s %s %s %s %d\n", text, text_or_empty(w->key),
+        text = sb_arena_printf(&o->arena, "%s%s %s %s %s %d %.*s\n", text, text_or_empty(w->key),
                                text_or_empty(w->alias), text_or_empty(w->policy),
-                               text_or_empty(w->absent), (int)w->environment);
+                               text_or_empty(w->absent), (int)w->environment, SB_ARG(w->privacy));
     }
     o->text = text;
 }

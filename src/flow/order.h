@@ -17,6 +17,7 @@ struct sb_wish {
     const char *dir;            /* its folder when it is known to be there, else NULL */
     const char *absent;         /* why there is none although the configuration names one */
     enum sb_environment environment;
+    struct sb_str privacy; /* merged rules (domain/route/privacy.h); empty = all is kept */
 };
 
 /* Owns all that it points to. */

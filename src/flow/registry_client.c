@@ -105,17 +105,6 @@ static char *target_of(struct sb_arena *a, const char *path, const char *k1, str
     return (char *)(uintptr_t)copy.p;
 }
 
-static void read_version(const struct sb_json *o, struct sb_remote_version *v) {
-    *v = (struct sb_remote_version){0};
-    sb_json_get_str(o, "version", &v->version);
-    sb_json_get_str(o, "current_stage", &v->stage);
-    sb_json_get_str(o, "status", &v->status);
-    sb_json_get_str(o, "run_id", &v->run_id);
-    sb_json_get_str(o, "model_id", &v->model_id);
-    sb_json_get_str(o, "source", &v->source);
-    sb_json_get_i64(o, "creation_timestamp", &v->created_ms);
-}
-
 static struct sb_str tag_of(const struct sb_json *o, const char *key) {
     const struct sb_json *tags = sb_json_get(o, "tags");
     struct sb_str k = {0}, v = {0};
@@ -125,12 +114,25 @@ static struct sb_str tag_of(const struct sb_json *o, const char *key) {
     return v;
 }
 
+static void read_version(const struct sb_json *o, struct sb_remote_version *v) {
+    *v = (struct sb_remote_version){0};
+    sb_json_get_str(o, "version", &v->version);
+    sb_json_get_str(o, "current_stage", &v->stage);
+    sb_json_get_str(o, "status", &v->status);
+    sb_json_get_str(o, "run_id", &v->run_id);
+    sb_json_get_str(o, "model_id", &v->model_id);
+    sb_json_get_str(o, "source", &v->source);
+    sb_json_get_i64(o, "creation_timestamp", &v->created_ms);
+    v->privacy = tag_of(o, "sibyl.privacy");
+}
+
 static void read_model(const struct sb_json *o, struct sb_arena *a, struct sb_remote_model *m) {
     *m = (struct sb_remote_model){0};
     sb_json_get_str(o, "name", &m->name);
     sb_json_get_i64(o, "creation_timestamp", &m->created_ms);
     sb_json_get_i64(o, "last_updated_timestamp", &m->updated_ms);
     m->environment = tag_of(o, "sibyl.environment");
+    m->privacy = tag_of(o, "sibyl.privacy");
     const struct sb_json *latest = sb_json_get(o, "latest_versions");
     const struct sb_json *aliases = sb_json_get(o, "aliases");
     if (latest && latest->n) {

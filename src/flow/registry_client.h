@@ -23,6 +23,7 @@ struct sb_remote_alias {
 };
 
 struct sb_remote_version {
+    struct sb_str privacy; /* its tag sibyl.privacy */
     struct sb_str version, stage, status, run_id, model_id, source;
     int64_t created_ms;
 };
@@ -30,6 +31,7 @@ struct sb_remote_version {
 struct sb_remote_model {
     struct sb_str name;
     struct sb_str environment; /* its tag sibyl.environment */
+    struct sb_str privacy;     /* its tag sibyl.privacy */
     int64_t created_ms, updated_ms;
     size_t nlatest, naliases;
     struct sb_remote_version *latest; /* newest version of each stage, whatever its status */

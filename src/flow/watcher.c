@@ -137,12 +137,14 @@ static struct source source_of(struct round *r, struct sb_str name,
  * which do not, are listed themselves. */
 static const char *as_listed(struct round *r, const struct sb_remote_model *m) {
     if (!m) return "none";
-    const char *text = sb_arena_printf(&r->arena, "%lld %lld %.*s", (long long)m->created_ms,
-                                       (long long)m->updated_ms, SB_ARG(m->environment));
+    const char *text =
+        sb_arena_printf(&r->arena, "%lld %lld %.*s\n%.*s", (long long)m->created_ms,
+                        (long long)m->updated_ms, SB_ARG(m->environment), SB_ARG(m->privacy));
     for (size_t i = 0; i < m->nlatest; i++)
-        text = sb_arena_printf(&r->arena, "%s\n%.*s %.*s %.*s %lld", text,
+        text = sb_arena_printf(&r->arena, "%s\n%.*s %.*s %.*s %lld %.*s", text,
                                SB_ARG(m->latest[i].version), SB_ARG(m->latest[i].stage),
-                               SB_ARG(m->latest[i].status), (long long)m->latest[i].created_ms);
+                               SB_ARG(m->latest[i].status), (long long)m->latest[i].created_ms,
+                               SB_ARG(m->latest[i].privacy));
     for (size_t i = 0; i < m->naliases; i++)
         text = sb_arena_printf(&r->arena, "%s\n@%.*s %.*s", text, SB_ARG(m->aliases[i].alias),
                                SB_ARG(m->aliases[i].version));
@@ -217,6 +219,18 @@ static enum sb_environment environment_of(const struct sb_watcher *w, const stru
     return tagged ? tagged : w->o.environment;
 }
 
+/* Rules that cannot be read are no rules that may be left out: the version is refused. */
+static void set_privacy(struct round *r, const struct source *s, const struct sb_route_rule *rule,
+                        struct sb_wish *w) {
+    struct sb_errctx why = {0};
+    struct sb_str texts[] = {rule ? rule->privacy : (struct sb_str){0}, w->version.privacy,
+                             s->model ? s->model->privacy : (struct sb_str){0}};
+    if (!w->key) return;
+    if (sb_privacy_merge(texts, SB_COUNT(texts), &r->arena, &w->privacy, &why) != SB_OK)
+        w->absent =
+            sb_arena_printf(&r->arena, "version %.*s: %s", SB_ARG(w->version.version), why.msg);
+}
+
 static sb_err make_order(struct round *r, const struct sb_route_rule *rule,
                          const struct source source[SB_ORDER_ROLES], struct sb_order **out) {
     struct sb_order *order = sb_order_new();
@@ -225,6 +239,7 @@ static sb_err make_order(struct round *r, const struct sb_route_rule *rule,
         struct sb_wish wish;
         err = make_wish(r, &source[role], role, &wish);
         wish.environment = environment_of(r->w, &source[role], rule);
+        if (!err) set_privacy(r, &source[role], rule, &wish);
         if (!err) sb_order_set(order, role, &wish);
     }
     if (err) {

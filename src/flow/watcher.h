@@ -36,6 +36,7 @@ struct sb_watcher_opts {
     size_t worker_max_rows, worker_max_bytes; /* of a merged call; 0 = the pool's default */
     struct sb_loop *worker_loop;              /* loop that owns the worker pools */
     struct sb_route_rules rules;              /* routes of the configuration */
+    struct sb_str privacy_key;                /* of features that are recorded as hmac */
     enum sb_environment environment;          /* of workers, where nothing narrower decides */
     struct sb_route_table *routes;
     struct sb_metrics *metrics;

@@ -16,6 +16,7 @@ struct call;
 /* The pieces of one row that its event and its answer share. */
 struct row_json {
     struct sb_str event_id, input, prediction, probabilities; /* empty = there is none */
+    bool withhold; /* errors may tell values that are not to be recorded */
 };
 struct lane;
 /* rows.c: one row's pieces, in the lane's scratch until the next call. live NULL: no version met;
@@ -210,8 +211,9 @@ static inline uint64_t sb_next_seq(struct sb_serving *s) {
 
 struct lane *sb_lane_of(struct sb_serving *s, const struct sb_loop *loop);
 
-/* commit.c: numbers and adds an event; c (may be NULL) waits for it. The event's bytes; 0 when the lane has too
- * much in flight or the event is over the limits. answer: stored with it, when not empty. */
+/* commit.c: numbers and adds an event; c (may be NULL) waits for it. The event's bytes; 0 when the
+ * lane has too much in flight or the event is over the limits. answer: stored with it, when not
+ * empty. */
 size_t sb_lane_record(struct lane *l, struct call *c, struct sb_event *e,
                       const struct sb_event_request *r, struct sb_str answer);
 /* For a call whose events must become durable together or not at all: the next ones go into a group

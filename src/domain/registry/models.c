@@ -187,6 +187,7 @@ sb_err sb_registry_model_delete(struct sb_registry_call *c, struct sb_str name) 
 
 static sb_err tag_set_in(struct sb_tx *tx, struct sb_str name, struct sb_tag t) {
     SB_TRY(sb_model_must_exist(tx, name));
+    sb_tx_tag_changed(tx, name, t.key);
     return put_tag(tx, name, t);
 }
 
@@ -203,6 +204,7 @@ sb_err sb_registry_model_tag_set(struct sb_registry_call *c, struct sb_str name,
 /* A tag that is not there is deleted already. */
 static sb_err tag_delete_in(struct sb_tx *tx, struct sb_str name, struct sb_str key) {
     SB_TRY(sb_model_must_exist(tx, name));
+    sb_tx_tag_changed(tx, name, key);
     return sb_sql_run(tx->db,
                       "DELETE FROM registered_model_tags WHERE workspace = 'default' AND name = ? "
                       "AND key = ?",

@@ -200,6 +200,10 @@ void sb_tx_changed(struct sb_tx *tx, enum sb_registry_change what, struct sb_str
     tx->changes[tx->changes_n++].model = model;
 }
 
+void sb_tx_tag_changed(struct sb_tx *tx, struct sb_str model, struct sb_str key) {
+    if (sb_str_starts(key, SB_STR("sibyl."))) sb_tx_changed(tx, SB_REGISTRY_TAG_CHANGED, model);
+}
+
 const char *sb_tx_artifact_root(const struct sb_tx *tx) {
     return tx->reg->root;
 }

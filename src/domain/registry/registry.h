@@ -64,6 +64,7 @@ enum sb_registry_change {
     SB_REGISTRY_VERSION_DELETED,
     SB_REGISTRY_STAGE_CHANGED,
     SB_REGISTRY_ALIAS_CHANGED, /* set, moved or removed */
+    SB_REGISTRY_TAG_CHANGED,   /* of a model or version; only those that begin with "sibyl." */
 };
 
 struct sb_registry_options {

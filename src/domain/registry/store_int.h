@@ -40,6 +40,8 @@ SB_MUST_CHECK sb_err sb_tx_begin(struct sb_tx *tx, struct sb_registry_call *c, b
 SB_MUST_CHECK sb_err sb_tx_end(struct sb_tx *tx, sb_err err);
 /* To be told after the commit; model must live in the call's arena or be its caller's. */
 void sb_tx_changed(struct sb_tx *tx, enum sb_registry_change what, struct sb_str model);
+/* The same for a tag, when it is one that serving goes by. */
+void sb_tx_tag_changed(struct sb_tx *tx, struct sb_str model, struct sb_str key);
 /* The connection is the store's writer: it can still fail, see sb_tx_end. */
 const char *sb_tx_artifact_root(const struct sb_tx *tx);
 

@@ -191,6 +191,7 @@ sb_err sb_registry_version_stage(struct sb_registry_call *c, struct sb_str name,
 static sb_err tag_set_in(struct sb_tx *tx, struct sb_str name, int64_t version, struct sb_tag t) {
     struct sb_model_version v;
     SB_TRY(sb_version_load(tx, name, version, &v));
+    sb_tx_tag_changed(tx, name, t.key);
     return put_tag(tx, name, version, t);
 }
 
@@ -209,6 +210,7 @@ static sb_err tag_delete_in(struct sb_tx *tx, struct sb_str name, int64_t versio
                             struct sb_str key) {
     struct sb_model_version v;
     SB_TRY(sb_version_load(tx, name, version, &v));
+    sb_tx_tag_changed(tx, name, key);
     return sb_sql_run(tx->db,
                       "DELETE FROM model_version_tags WHERE workspace = 'default' AND name = ? AND "
                       "version = ? AND key = ?",

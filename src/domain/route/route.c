@@ -45,6 +45,8 @@ struct sb_live *sb_live_new(struct sb_model *model, const struct sb_live_opts *o
     l->dir = sb_strdup(o->dir ? o->dir : "");
     l->key = sb_strdup(o->key ? o->key : "");
     l->event_head = sb_strndup(o->event_head.p, o->event_head.n);
+    l->privacy = o->privacy;
+    l->privacy_rules = sb_strndup(o->privacy_rules.n ? o->privacy_rules.p : "", o->privacy_rules.n);
     l->ninputs = model->signature->ninputs;
     l->input_keys = sb_calloc(l->ninputs, sizeof *l->input_keys);
     for (size_t i = 0; i < l->ninputs; i++) {
@@ -65,6 +67,8 @@ void sb_live_unref(struct sb_live *l) {
     sb_free(l->dir);
     sb_free(l->key);
     sb_free(l->event_head);
+    sb_privacy_free(l->privacy);
+    sb_free(l->privacy_rules);
     sb_model_unref(l->model);
     sb_free(l);
 }

@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "domain/metric/metric.h"
 #include "domain/model/model.h"
+#include "domain/route/privacy.h"
 
 enum sb_role { SB_ROLE_PRIMARY, SB_ROLE_SHADOW, SB_ROLE_CANARY };
 const char *sb_role_name(enum sb_role r);
@@ -35,6 +36,8 @@ struct sb_live {
     char *event_head;          /* what its events begin with, see domain/event */
     struct sb_str *input_keys; /* per signature input, as JSON: "name": */
     size_t ninputs;
+    struct sb_privacy *privacy; /* what of the inputs may be recorded; NULL = all */
+    char *privacy_rules;        /* what that was made from */
     /* series of this version */
     struct sb_series *outcomes[SB_OUTCOMES];
     struct sb_series *predict_seconds, *compute_seconds, *event_bytes;
@@ -45,6 +48,8 @@ struct sb_live_opts {
     const char *route, *alias, *policy; /* alias NULL = none */
     const char *dir, *key;              /* NULL = "" */
     struct sb_str event_head;
+    struct sb_privacy *privacy; /* taken over; NULL = none */
+    struct sb_str privacy_rules;
     struct sb_metrics *metrics;
     const char *const *outcome_names; /* SB_OUTCOMES label values */
 };

@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "codec/json.h"
 #include "codec/yaml.h"
+#include "domain/route/privacy.h"
 
 /* ---- names of versions ---- */
 
@@ -57,10 +59,30 @@ enum sb_environment sb_environment_of(struct sb_str text) {
 
 /* ---- rules ---- */
 
+/* Kept as JSON, once it is known to be right. */
+static sb_err read_privacy(struct sb_route_rule *r, const struct sb_json *v, struct sb_arena *a,
+                           struct sb_errctx *ctx) {
+    struct sb_errctx why = {0};
+    struct sb_buf b;
+    struct sb_str merged;
+    if (v->type != SB_JSON_OBJECT)
+        return sb_fail(ctx, SB_E_INVALID, "routes: %.60s: privacy must be a mapping of features",
+                       r->name);
+    sb_buf_init(&b, SB_ROUTE_RULES_TEXT_MAX);
+    sb_json_add_tree(&b, v);
+    r->privacy = sb_arena_dup(a, sb_buf_view(&b));
+    sb_err err = sb_buf_err(&b);
+    sb_buf_fini(&b);
+    if (!err) err = sb_privacy_merge(&r->privacy, 1, a, &merged, &why);
+    if (err) return sb_fail(ctx, err, "routes: %.60s: %.160s", r->name, sb_errctx_text(&why, err));
+    return SB_OK;
+}
+
 static sb_err read_key(struct sb_route_rule *r, const struct sb_json *v, struct sb_arena *a,
                        struct sb_errctx *ctx) {
     struct sb_errctx why = {0};
     bool primary = sb_str_is(v->key, "primary");
+    if (sb_str_is(v->key, "privacy")) return read_privacy(r, v, a, ctx);
     if (v->type != SB_JSON_STRING)
         return sb_fail(ctx, SB_E_INVALID, "routes: %.60s: %.*s must be text", r->name,
                        SB_ARG(sb_str_sub(v->key, 0, 40)));
@@ -73,8 +95,8 @@ static sb_err read_key(struct sb_route_rule *r, const struct sb_json *v, struct 
     }
     if (!sb_str_is(v->key, "environment"))
         return sb_fail(ctx, SB_E_INVALID,
-                       "routes: %.60s: there is no key \"%.*s\"; primary, shadow and environment "
-                       "are known",
+                       "routes: %.60s: there is no key \"%.*s\"; primary, shadow, environment "
+                       "and privacy are known",
                        r->name, SB_ARG(sb_str_sub(v->key, 0, 40)));
     r->environment = sb_environment_of(v->s);
     if (r->environment == SB_ENVIRONMENT_UNSET)

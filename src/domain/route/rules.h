@@ -3,7 +3,7 @@
  *
  *     routes:
  *       iris:  {shadow: "models:/iris-next@champion"}
- *       fraud: {primary: models:/fraud-eu/7, environment: model}
+ *       fraud: {primary: models:/fraud-eu/7, environment: model, privacy: {name: drop, iban: hmac}}
  *
  * Versions are named as MLflow names them (docs: models:/NAME/VERSION, models:/NAME@ALIAS,
  * models:/NAME/latest, models:/NAME/STAGE). Pure; any thread. */
@@ -53,6 +53,7 @@ struct sb_route_rule {
     struct sb_model_uri primary; /* NONE: the registered model of the route's name, by policy */
     struct sb_model_uri shadow;  /* NONE: that model's alias shadow */
     enum sb_environment environment;
+    struct sb_str privacy; /* JSON object of features and actions (privacy.h); empty = none */
 };
 
 /* Sorted by name, each name once; all memory is the arena's. */

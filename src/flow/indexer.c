@@ -93,10 +93,10 @@ static sb_err refresh(struct follower *f) {
     return SB_OK;
 }
 
-/* Takes what is there, for one turn. SB_E_END: that was all. */
-static sb_err take_turn(struct task *t, struct follower *f) {
+/* Takes what is there, for so long. SB_E_END: that was all. */
+static sb_err take_turn(struct task *t, struct follower *f, int64_t ns) {
     struct sb_event_record r;
-    int64_t until = sb_mono_ns() + TURN_NS;
+    int64_t until = sb_mono_ns() + ns;
     sb_err err = SB_OK;
     for (int i = 1; !err; i++) {
         err = f->source.ops->next(f->source.self, &r);
@@ -134,7 +134,7 @@ static sb_err live_turn(struct task *t, struct sb_errctx *ctx) {
         f->next = end_of(f->column);
         SB_TRY(open_at(&f->source, t->index, f->next, ctx));
     }
-    sb_err err = take_turn(t, f);
+    sb_err err = take_turn(t, f, TURN_NS);
     if (f->pending && sb_mono_ns() - f->refreshed_ns >= REFRESH_NS) SB_TRY(refresh(f));
     return err;
 }
@@ -245,19 +245,20 @@ static sb_err swap(struct task *t, struct sb_errctx *ctx) {
     return SB_OK;
 }
 
-/* Done when the fresh index has all that the old one shows: it never steps back in time. */
-static sb_err rebuild_turn(struct task *t, struct sb_errctx *ctx) {
+/* Done when the fresh index has all that the old one shows: searches never step back in time. While
+ * events come faster than one thread adds them twice (busy), the fresh index gets most of it: the
+ * lag grows, but the rebuild ends. */
+static sb_err rebuild_turn(struct task *t, bool busy, struct sb_errctx *ctx) {
     struct follower *f = &t->fresh;
     if (!f->column) SB_TRY(rebuild_begin(t, ctx));
     sb_err err = open_at(&f->source, t->index, 0, ctx);
-    if (!err) err = take_turn(t, f);
+    if (!err) err = take_turn(t, f, busy ? 4 * TURN_NS : TURN_NS);
     if (err == SB_E_MISSING && !is_open(&f->source)) err = SB_E_END; /* no topic: empty */
     if (err && err != SB_E_END) return err;
     sb_mutex_lock(&t->lock);
     t->status.rebuilt = f->next > t->status.first ? f->next - t->status.first : 0;
-    bool whole = err == SB_E_END && (f->next >= t->live.next || t->replaced);
     sb_mutex_unlock(&t->lock);
-    return whole ? swap(t, ctx) : SB_OK;
+    return err == SB_E_END || f->next >= t->live.next ? swap(t, ctx) : SB_OK;
 }
 
 /* ---- the thread ---- */
@@ -377,7 +378,7 @@ static void run(void *arg) {
         }
         if (wants_rebuild(t)) {
             sb_errctx_reset(&ctx);
-            sb_err failed = rebuild_turn(t, &ctx);
+            sb_err failed = rebuild_turn(t, busy, &ctx);
             if (failed) rebuild_failed(t, failed, &ctx);
             busy = busy || t->fresh.column;
         }

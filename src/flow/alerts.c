@@ -12,6 +12,9 @@
 enum { STATE_MAX = 64 << 20, TREE_MAX = 16 << 20, BODY_MAX = 1 << 20 };
 
 #define EVERY_NS (5 * SB_SEC)
+/* Of alerts that are over and not told to all: */
+#define KEEP_MS (INT64_C(24) * 3600 * 1000)
+enum { KEEP_MAX = 1000 };
 
 /* ---- state on disk ---- */
 
@@ -29,11 +32,16 @@ static void load_state(struct sb_alerts *a) {
     sb_buf_fini(&b);
 }
 
-/* Notices that everybody knows the end of go. */
+/* Notices that everybody knows the end of go; and, of a destination that does not come back, those
+ * that are over and old, or too many. Newest first. */
 static void forget_done(struct sb_alerts *a) {
     struct sb_alert_sender *s = &a->sender;
+    int64_t old_ms = sb_wall_ms() - KEEP_MS;
+    size_t over = 0;
     for (struct sb_monitor_notice **at = &s->notices, *n; (n = *at);) {
-        if (!sb_monitor_notice_done(n, s->wanted)) {
+        over += n->ends_ms != 0;
+        bool given_up = n->ends_ms && (n->ends_ms < old_ms || over > KEEP_MAX);
+        if (!given_up && !sb_monitor_notice_done(n, s->wanted)) {
             at = &n->next;
             continue;
         }
@@ -211,7 +219,8 @@ void sb_alerts_stop(struct sb_alerts *a) {
     sb_mutex_unlock(&a->lock);
     bool ran = a->thread.started;
     sb_thread_join(&a->thread);
-    if (ran) save_state(a); /* what the sender told last */
+    a->state_changed = true; /* when alerts were last looked at, and what the sender told last */
+    if (ran) save_state(a);
     sb_alert_sender_fini(&a->sender);
     sb_alerts_unload(a);
     sb_monitor_memory_fini(&a->memory);
@@ -239,7 +248,7 @@ static sb_err say_status(struct sb_alerts *a, struct sb_alerts_call *c, bool who
     struct sb_json_writer w = {.b = c->out};
     const struct sb_alert_entry *e = sb_alerts_find(a, c->name);
     if (!e) return no_rule(c);
-    sb_alerts_write_status(a, e, whole, &w);
+    sb_alerts_write_status(e, whole, &w);
     return SB_OK;
 }
 

@@ -5,7 +5,9 @@
 #include "base/mem.h"
 #include "flow/alerts_int.h"
 
-enum { SAMPLES_MAX = 64 << 20 };
+/* After so many queries that took too long the rest of an evaluation does without events: each
+ * waits for two seconds, and rules on metrics wait with it. */
+enum { SAMPLES_MAX = 64 << 20, FAILED_MAX = 3 };
 
 void sb_alerts_record(struct sb_alerts *a, const char *kind, struct sb_str actor,
                       struct sb_str object, const char *from, const char *to, struct sb_str message,
@@ -86,9 +88,15 @@ static sb_err part(struct sb_alerts *a, const struct sb_monitor_rule *rule, bool
     const struct sb_monitor_source *s = per ? &rule->per : &rule->of;
     int64_t now_ms = sb_wall_ms();
     *out = (struct sb_monitor_value){0};
-    if (s->kind == SB_MONITOR_EVENTS)
-        return a->o.inputs.events(a->o.inputs.self, s, now_ms - rule->window_ns / SB_MS, now_ms,
-                                  out, ctx);
+    if (s->kind == SB_MONITOR_EVENTS) {
+        if (a->events_failed >= FAILED_MAX)
+            return sb_fail(ctx, SB_E_UNAVAILABLE, "the events could not be asked");
+        sb_err err = a->o.inputs.events(a->o.inputs.self, s, now_ms - rule->window_ns / SB_MS,
+                                        now_ms, out, ctx);
+        if (err == SB_E_TIMEOUT) a->events_failed++; /* it may be just this query */
+        if (err == SB_E_UNAVAILABLE) a->events_failed = FAILED_MAX;
+        return err;
+    }
     if (!samples) return sb_fail(ctx, SB_E_UNAVAILABLE, "the metrics could not be read");
     SB_TRY(sb_monitor_track_add(track, samples, now_ms, ctx));
     sb_monitor_track_get(track, arena, out);
@@ -114,6 +122,7 @@ sb_err sb_alerts_try(struct sb_alerts *a, const struct sb_monitor_rule *rule,
                      struct sb_arena *arena, struct sb_monitor_value *out, struct sb_errctx *ctx) {
     struct sb_monitor_samples samples = {0};
     struct sb_monitor_track *track[2] = {0};
+    a->events_failed = 0;
     if (needs_metrics(rule)) SB_TRY(a->o.inputs.metrics(a->o.inputs.self, arena, &samples, ctx));
     track[0] = sb_monitor_track_new(rule, false);
     if (rule->has_per) track[1] = sb_monitor_track_new(rule, true);
@@ -174,6 +183,7 @@ void sb_alerts_evaluate(struct sb_alerts *a) {
     struct sb_arena arena;
     struct sb_monitor_samples samples;
     sb_arena_init(&arena, SAMPLES_MAX);
+    a->events_failed = 0;
     sb_alerts_apply_silences(a, sb_wall_ms());
     const struct sb_monitor_samples *now = look(a, &arena, &samples);
     for (size_t i = 0; i < a->n; i++)

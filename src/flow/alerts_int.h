@@ -105,6 +105,7 @@ struct sb_alerts {
     int64_t file_mtime_ms, file_size, file_loaded_ms;
     bool file_there;
     int64_t evaluated_ms;
+    int events_failed; /* in this evaluation */
     bool state_changed;
     const char *state_path, *store_path;
     struct sb_arena arena; /* of paths */
@@ -142,8 +143,7 @@ void sb_alerts_record(struct sb_alerts *a, const char *kind, struct sb_str actor
                       struct sb_str detail);
 
 /* alerts_view.c */
-void sb_alerts_write_status(struct sb_alerts *a, const struct sb_alert_entry *e, bool whole,
-                            struct sb_json_writer *w);
+void sb_alerts_write_status(const struct sb_alert_entry *e, bool whole, struct sb_json_writer *w);
 void sb_alerts_write_silence(struct sb_alerts *a, const struct sb_monitor_silence *s,
                              struct sb_json_writer *w);
 /* Renders the overview anew. */

@@ -272,17 +272,17 @@ sb_err sb_alerts_store_save(struct sb_alerts *a, const struct sb_monitor_store *
 }
 
 void sb_alerts_apply_silences(struct sb_alerts *a, int64_t now_ms) {
+    sb_mutex_lock(&a->sender.lock);
     for (size_t i = 0; i < a->n; i++) {
         struct sb_alert_entry *e = a->entries[i];
         e->silenced = false;
         for (size_t k = 0; k < a->store.nsilences && !e->silenced; k++)
             e->silenced = a->store.silences[k].until_ms > now_ms &&
                           sb_monitor_silence_matches(&a->store.silences[k], &e->rule);
-        sb_mutex_lock(&a->sender.lock);
         for (struct sb_monitor_notice *n = a->sender.notices; n; n = n->next)
             if (!n->ends_ms && sb_str_is(e->rule.name, n->rule)) n->muted = e->silenced;
-        sb_mutex_unlock(&a->sender.lock);
     }
+    sb_mutex_unlock(&a->sender.lock);
 }
 
 void sb_alerts_load(struct sb_alerts *a) {

@@ -81,9 +81,7 @@ static void write_summary(const struct sb_alert_entry *e, struct sb_json_writer 
     sb_buf_fini(&summary);
 }
 
-void sb_alerts_write_status(struct sb_alerts *a, const struct sb_alert_entry *e, bool whole,
-                            struct sb_json_writer *w) {
-    (void)a;
+void sb_alerts_write_status(const struct sb_alert_entry *e, bool whole, struct sb_json_writer *w) {
     sb_json_obj(w, NULL);
     sb_json_str(w, "name", e->rule.name);
     sb_json_str(w, "origin", sb_str_of(origin_names[e->origin]));
@@ -166,7 +164,7 @@ static void write_rules(struct sb_alerts *a, struct sb_json_writer *w) {
     if (a->n) memcpy(sorted, a->entries, a->n * sizeof(struct sb_alert_entry *));
     qsort(sorted, a->n, sizeof(struct sb_alert_entry *), by_urgency);
     sb_json_arr(w, "rules");
-    for (size_t i = 0; i < a->n; i++) sb_alerts_write_status(a, sorted[i], false, w);
+    for (size_t i = 0; i < a->n; i++) sb_alerts_write_status(sorted[i], false, w);
     sb_json_end(w);
     sb_free(sorted);
 }

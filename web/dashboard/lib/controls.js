@@ -9,10 +9,10 @@ import { button, dialog, iconButton } from './ui.js';
 // ---- completion ----
 
 let caps = null, capsAt = 0;
-// name → {type, keyword: the field to ask for exact values} of an index, kept for half a minute
-export async function fields(index = 'predictions') {
-  if (caps && Date.now() - capsAt < 30e3) return caps;
-  const found = await fieldCaps(index), known = new Map();
+// name → {type, keyword: the field to ask for exact values} of predictions, kept for half a minute unless fresh ones are asked for
+export async function fields({ fresh = false } = {}) {
+  if (caps && !fresh && Date.now() - capsAt < 30e3) return caps;
+  const found = await fieldCaps('predictions'), known = new Map();
   for (const [name, types] of Object.entries(found)) {
     const type = Object.keys(types)[0];
     if (name.startsWith('_') || type === 'object' || name.endsWith('.keyword')) continue;

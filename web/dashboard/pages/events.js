@@ -51,7 +51,7 @@ const setColumns = names => state.set({ columns: names.join() === DEFAULT_COLUMN
 
 async function chooseColumns() {
   let known;
-  try { known = [...(await fields()).keys()]; } catch (e) { return void toastError(e); }
+  try { known = [...(await fields({ fresh: true })).keys()]; } catch (e) { return void toastError(e); }
   const chosen = columnNames(), all = [...new Set([...DEFAULT_COLUMNS, ...chosen, ...known.sort()])].filter(f => f === 'prediction' || !f.startsWith('prediction.'));
   const boxes = all.map(f => h('label', { class: 'choice' }, h('input', { type: 'checkbox', value: f, checked: chosen.includes(f) }), ' ', f));
   const find = h('input', { type: 'search', placeholder: 'Find a field', 'aria-label': 'Find a field', oninput: () => { for (const [i, b] of boxes.entries()) b.hidden = !all[i].toLowerCase().includes(find.value.toLowerCase()); } });

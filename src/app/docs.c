@@ -5,6 +5,7 @@
 #include "api/alerts/alerts.h"
 #include "api/mlflow/mlflow.h"
 #include "api/mlflow_ui/mlflow_ui.h"
+#include "api/search/search.h"
 #include "api/serving/serving.h"
 #include "api/ui/ui.h"
 #include "app/cli.h"
@@ -107,6 +108,7 @@ static void page_routes(struct sb_buf *out) {
     add_routes(out, "Dashboard, port 3000", sb_ui_routes);
     add_routes(out, NULL, sb_admin_routes);
     add_routes(out, NULL, sb_alerts_routes);
+    add_routes(out, "Search, port 9200, and below /api/search of port 3000", sb_search_routes);
 }
 
 static void page_native_models(struct sb_buf *out) {

@@ -38,7 +38,7 @@ const struct sb_query *es_any_of(struct es_parse *p, const struct sb_query **lis
     struct sb_query *q = es_query_new(p, n ? SB_QUERY_BOOL : SB_QUERY_NONE);
     q->should = list;
     q->nshould = n;
-    q->min_should = 1;
+    q->min_should = n ? 1 : 0;
     return q;
 }
 
@@ -97,7 +97,7 @@ static sb_err exact_term(struct es_parse *p, struct es_field f, const struct es_
     SB_TRY(es_value_of(p, f, l->json, l->text, v, &never));
     struct sb_query *q = on_field(p, f, never ? SB_QUERY_NONE : SB_QUERY_TERMS);
     q->values = v;
-    q->nvalues = 1;
+    q->nvalues = !never;
     q->ignore_case = l->ignore_case;
     *out = q;
     return SB_OK;

@@ -306,6 +306,7 @@ static sb_err parse_compared(struct parser *x, const struct scope *s, bool low, 
         b->text = unescape(x->p, sb_str_sub(x->s, from, x->at - from));
     }
     if (!b->text.n) return failed(x, "a comparison has no value");
+    SB_TRY(suffixes(x, "~ behind a comparison"));
     return leaf_everywhere(x, s, &l, out);
 }
 

@@ -8,8 +8,8 @@
 
 struct sb_http_router;
 
-/* prefixes[i] (constant strings, or NULL) stands before each pattern of table i; NULL = none at all.
- * Patterns are checked: two routes for the same method and path, or more than
+/* prefixes[i] (constant strings, or NULL) stands before each pattern of table i; NULL = none at
+ * all. Patterns are checked: two routes for the same method and path, or more than
  * SB_LIMIT_HTTP_PARAMS parts, are a bug of ours (SB_E_BUG, the message names the pattern). */
 SB_MUST_CHECK sb_err sb_http_router_new(struct sb_http_router **out,
                                         const struct sb_http_route *const *tables,

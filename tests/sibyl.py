@@ -177,6 +177,16 @@ class Sibyl:
         self.process.wait()
         # the children are init's now: their ports are free once they are gone
         wait_for("the end of all processes", 20, lambda: not any(command_of(pid)[0:1] > [""] for pid in pids))
+        # a process of many threads looks ended before its last thread has let go of the sockets
+        wait_for("free ports", 20, lambda: all(self.can_listen(port + self.offset) for port in PORTS.values()))
+
+    @staticmethod
+    def can_listen(port):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+        return True
 
     def close(self):
         if self.process.poll() is None:

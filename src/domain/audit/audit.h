@@ -13,7 +13,7 @@ struct sb_audit;
 
 struct sb_audit_entry {
     struct sb_str kind;        /* NOUN.VERB: "alias.set", "version.stage", "alert.firing",
-                                  "events.redacted"; docs/formats/audit.md has them all */
+                                  "alert.resolved"; docs/formats/audit.md has them all */
     struct sb_str actor;       /* who asked: the MLflow user or "sibyl"; empty = unknown */
     struct sb_str object;      /* what it was done to: "iris", a rule's name */
     struct sb_str from, to;    /* before and after, as a person reads it; may be empty */

@@ -271,6 +271,19 @@ def test_a_rule_on_events_counts_what_was_answered_and_its_life_is_recorded(tmp_
         assert s.stop() == 0, s.log()[-4000:]
 
 
+def test_workers_that_end_are_counted(tmp_path, model_folder):
+    with Sibyl(FAST) as s:
+        s.register("wrapped", model_folder / "wrapped", alias="production")
+        definition = rules(s)["worker restarts"]["definition"]
+        wait_for("a value", 10, lambda: rules(s)["worker restarts"]["value"] == 0)
+        api(s, "PUT", rule_path("worker restarts"), {**definition, "above": 0})
+        wait_for("a value", 10, lambda: rules(s)["worker restarts"]["value"] == 0)
+        os.kill(wait_for("its worker", 30, s.worker_pids)[0], signal.SIGKILL)
+        fired = until_state(s, "worker restarts", "firing", 60)
+        assert fired["value"] == 1 and fired["series"]["model"] == "wrapped"
+        assert fired["summary"] == "Workers of wrapped 1 ended unasked 1 times within 10m."
+
+
 # ---- the file ----
 
 @pytest.mark.san

@@ -31,7 +31,8 @@ static const struct sb_column_opts plain_opts = {
 static int make_dir(void **state) {
     (void)state;
     sb_log_setup(SB_LOG_ERROR + 1, false, 2);
-    snprintf(dir, sizeof dir, "/tmp/column_test.XXXXXX");
+    /* thousands of syncs: not on a disk that others use too */
+    snprintf(dir, sizeof dir, "/dev/shm/column_test.XXXXXX");
     return mkdtemp(dir) ? 0 : -1;
 }
 
@@ -887,25 +888,39 @@ static void damage_becomes_a_hole_that_is_filled_again(void **state) {
     w.durable = w.tail;
     for (int round = 0; round < 40; round++) {
         struct sb_column_part *p = ix->files.at[below(&w, ix->files.n)];
+        const struct sb_column *c = &p->columns[below(&w, p->ncolumns)];
         char *path = sb_strdup(p->path);
-        uint64_t bytes = p->bytes;
+        /* in the header's page, or in a column's values */
+        long at = (long)below(&w, 4096);
+        if (round % 2)
+            at = (const char *)c->values - (const char *)p->map.p +
+                 (long)below(&w, (uint64_t)c->nvalues * c->width);
         sb_column_close(ix);
         FILE *file = fopen(path, "r+b");
-        long at = (long)below(&w, round % 2 ? bytes : 4096);
         fseek(file, at, SEEK_SET);
-        int c = fgetc(file);
+        int byte = fgetc(file);
         fseek(file, at, SEEK_SET);
-        fputc(c ^ (1 << below(&w, 8)), file);
+        fputc(byte ^ (1 << below(&w, 8)), file);
         fclose(file);
         ix = open_index(&o);
         struct sb_column_stats stats;
         sb_column_stats_get(ix, &stats);
-        /* a byte between columns belongs to nothing */
-        assert_true(stats.quarantined <= 1);
+        /* a byte behind the header belongs to nothing */
+        assert_true(stats.quarantined == 1 || (round % 2 == 0 && stats.quarantined == 0));
         assert_true(stats.segments + stats.quarantined == all || stats.segments == all);
         int holes = assert_world(&w, ix);
         assert_true((holes > 0) == (stats.quarantined == 1));
         world_fill(&w, ix, &b);
+        /* the last segment leaves no hole but an earlier end */
+        int64_t end = sb_column_ranges_end(&ix->seen);
+        for (int i = 0; i < w.n; i++) {
+            if (w.docs[i].offset < end) continue;
+            write_doc(&b, &w.docs[i]);
+            assert_int_equal(
+                sb_column_add(ix, w.docs[i].offset, 5000 + w.docs[i].offset, sb_buf_view(&b)),
+                SB_OK);
+        }
+        flush(ix);
         assert_int_equal(sb_column_refresh(ix, 0), SB_OK);
         assert_int_equal(assert_world(&w, ix), 0);
         all = ix->files.n;

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from dashboard import NAUGHTY, a_page, check_looks, platform
+import models
 from sibyl import request, wait_for
 
 NAMES = {0: "setosa", 1: "versicolor", 2: "virginica"}  # the shadow answers with numbers
@@ -79,15 +80,15 @@ def test_sides_measure_and_query_are_in_the_link(s, page):
     page.wait("document.querySelectorAll('.matrix td').length === 9")
     assert page.eval("[...document.querySelectorAll('.choose select')].map(e => e.value)") == ["iris", "iris/1", "iris/2"]
     page.eval("[...document.querySelectorAll('#latency .segments button')].find(b => b.textContent === 'total').click()")
-    page.wait("location.search.includes('measure=total') && document.querySelector('#latency .note').textContent.includes('total')")
+    page.wait("location.search.includes('measure=total') && document.querySelector('#latency .note')?.textContent.includes('total')")
     page.eval("document.querySelector('button[aria-label=\"Swap A and B\"]').click()")
-    page.wait("document.querySelector('#side-a').textContent.includes('iris 2')")
+    page.wait("document.querySelector('#side-a')?.textContent.includes('iris 2')")
     assert page.eval("new URLSearchParams(location.search).get('a')") == "iris/2"
     page.eval("history.back()")
-    page.wait("document.querySelector('#side-a').textContent.includes('iris 1')")
+    page.wait("document.querySelector('#side-a')?.textContent.includes('iris 1')")
     # a query narrows both sides
     page.go(f"http://127.0.0.1:{s.dashboard}/compare?q=user%3Aanna")
-    page.wait("document.querySelector('#side-b b').textContent === '40'")
+    page.wait("document.querySelector('#side-b b')?.textContent === '40'")
     # what a panel asked, to be asked elsewhere
     page.eval("document.querySelector('#classes .copy-as').click(); [...document.querySelectorAll('.menu button')].find(b => b.textContent === 'Elasticsearch').click()")
     page.wait("document.querySelector('#toasts')?.textContent.includes('Copied') || !!document.querySelector('dialog pre')")
@@ -107,6 +108,31 @@ def test_what_cannot_be_compared_is_explained_and_hostile_text_is_text(s, page):
     page.problems.clear()
     page.go(f"http://127.0.0.1:{s.dashboard}/compare?q=status%3A(")
     page.wait("!!document.querySelector('.problem:not([hidden])')?.textContent")
-    assert all("400" in p for p in page.problems), page.problems
-    page.problems.clear()
     assert page.eval("window.hacked") is None
+    page.go("about:blank")  # the page asks again now and then
+    assert page.problems and all("400" in p for p in page.problems), page.problems
+    page.problems.clear()
+
+
+def test_numbers_are_compared_by_how_far_they_are_apart(s, page):
+    """Two versions of a Python model that gives a number; both double, so every pair agrees."""
+    s.register("moody", models.folder() / "moody", alias="production")
+    s.register("moody", models.folder() / "moody", alias="shadow", wait=0)
+    wait_for("the shadow", 60, lambda: (s.model("moody").get("shadow") or {}).get("version") == "2")
+    for x in range(1, 11):
+        s.post("/models/moody/predict", {"action": "none", "x": x})
+    wait_for("the events in the index", 20, lambda: sum(e["route"] == "moody" for e in events(s)) == 20)
+    page.go(f"http://127.0.0.1:{s.dashboard}/compare?route=moody")
+    page.wait("document.querySelector('#agreement b')?.textContent === '100 %'")
+    page.wait("document.querySelector('#differ')?.innerText.includes('They agree on everything')")
+    assert page.eval("[...document.querySelectorAll('#classes tbody tr')].map(r => r.textContent)[0]") == "mean1111"  # 2 .. 20
+    assert page.eval("document.querySelector('#confusion').innerText.includes('mean of |B − A|')")
+    assert page.eval("document.querySelector('#confidence').innerText.includes('No probabilities')")
+    # what counts as the same, worked out by the page's own functions
+    got = page.eval("""import('/static/data/compare.js').then(d => {
+      const doc = (id, request_id, y) => ({ '@timestamp': '2026-01-01T00:00:00Z', event_id: id, request_id, row: 0, prediction: { y } });
+      const a = [doc('1', 'r', 100), doc('2', 's', 100), doc('3', 't', 1)], b = [doc('4', 'r', 100.9), doc('5', 's', 102), doc('6', 'nobody', 1)];
+      return d.pairUp(a, b, d.shape(a, b, '')).map(p => [p.a.request_id, p.agree]);
+    })""")
+    assert sorted(got) == [["r", True], ["s", False]]
+    assert page.problems == []

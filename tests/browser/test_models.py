@@ -54,7 +54,7 @@ def test_lists_lead_to_runs_that_are_searched_and_compared(s, page):
     page.eval("[...document.querySelectorAll('#experiments a')].find(a => a.textContent === 'house prices').click()")
     page.wait("document.querySelectorAll('#runs tbody tr').length === 3")
     page.eval("(() => { const q = document.querySelector('#query'); q.value = \"params.depth = '4'\"; q.form.requestSubmit(); })()")
-    page.wait("document.querySelectorAll('#runs tbody tr').length === 1 && document.querySelector('#runs tbody').innerText.includes('try-1')")
+    page.wait("document.querySelectorAll('#runs tbody tr').length === 1 && document.querySelector('#runs tbody')?.innerText.includes('try-1')")
     assert "filter=params.depth" in page.eval("location.search") and page.problems == []
     page.eval("(() => { const q = document.querySelector('#query'); q.value = 'params.depth ='; q.form.requestSubmit(); })()")
     page.wait("!!document.querySelector('.query .bad:not([hidden])')?.textContent")
@@ -80,7 +80,7 @@ def test_an_alias_moves_after_a_word_of_what_goes_live_and_the_move_is_listed(s,
     version = s.register("iris", ROOT / "share/samples/iris-boosted", wait=0)
     go(s, page, "?model=iris")
     button(page, f"Set alias production to version {version}")
-    page.wait("document.querySelector('dialog')?.innerText.includes('instead of version 1') && document.querySelector('dialog').innerText.includes('output species: long instead of string')")
+    page.wait("document.querySelector('dialog')?.innerText.includes('instead of version 1') && document.querySelector('dialog')?.innerText.includes('output species: long instead of string')")
     page.screenshot("models-confirm")
     button(page, "Cancel", "dialog")
     page.wait("!document.querySelector('dialog')")
@@ -89,7 +89,7 @@ def test_an_alias_moves_after_a_word_of_what_goes_live_and_the_move_is_listed(s,
     button(page, "Move alias", "dialog")
     s.wait_live("iris", version)
     page.wait(f"document.querySelector('#live')?.innerText.includes('version\\n{version}')")
-    page.wait("[...document.querySelectorAll('#moves tbody tr')].some(r => r.cells[1].textContent === 'alias.set' && r.cells[2].textContent === 'production' && r.cells[3].textContent === '1' && r.cells[4].textContent === '" + version + "')")
+    page.wait("[...document.querySelectorAll('#moves tbody tr')].some(r => r.cells[1]?.textContent === 'alias.set' && r.cells[2]?.textContent === 'production' && r.cells[3]?.textContent === '1' && r.cells[4]?.textContent === '" + version + "')")
     # another alias, and away with it
     button(page, "Set another alias to version 1")
     page.wait("!!document.querySelector('dialog input')")
@@ -98,7 +98,7 @@ def test_an_alias_moves_after_a_word_of_what_goes_live_and_the_move_is_listed(s,
     button(page, "Set alias", "dialog")
     button(page, "Remove alias champion")
     button(page, "Remove alias", "dialog")
-    page.wait("[...document.querySelectorAll('#moves tbody tr')].some(r => r.cells[1].textContent === 'alias.delete' && r.cells[2].textContent === 'champion')")
+    page.wait("[...document.querySelectorAll('#moves tbody tr')].some(r => r.cells[1]?.textContent === 'alias.delete' && r.cells[2]?.textContent === 'champion')")
     page.eval("document.activeElement.blur()")
     check_looks(page, "models-model")
     page.size(1600, 900)
@@ -129,7 +129,7 @@ def test_hostile_names_are_text_and_what_is_missing_is_said(s, page):
         assert page.eval("window.hacked") is None and page.eval("document.querySelectorAll('#page img').length") == 0
     page.size(1600, 900)
     go(s, page, "?model=nope")
-    page.wait("!!document.querySelector('[role=alert]') && document.querySelector('[role=alert]').innerText.includes('nope')")
+    page.wait("!!document.querySelector('[role=alert]') && document.querySelector('[role=alert]')?.innerText.includes('nope')")
     assert all("404" in p for p in page.problems), page.problems
     page.problems.clear()
 

@@ -86,7 +86,8 @@ const struct sb_setting sb_settings[] = {
      {NULL}, AT(metrics_retain_time),
      "History of metrics older than this is deleted."},
     {"alerts.file", SB_SETTING_TEXT, "", 0, 1000, NULL, {NULL}, AT(alerts_file),
-     "File with alert rules (ALERTS.md); empty = alerts.yaml in the data folder, when it is there."},
+     "File with alert rules (ALERTS.md); empty = alerts.yaml in the data folder, when it is "
+     "there."},
     {"alerts.every", SB_SETTING_TIME, "5s", 100 * SB_MS, 300 * SB_SEC, NULL, {NULL},
      AT(alerts_every),
      "Time between evaluations of the alert rules."},

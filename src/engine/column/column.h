@@ -40,6 +40,7 @@ enum {
     SB_COLUMN_FIELDS_MAX = 1000, /* further fields are ignored, as a value that does not fit */
     SB_COLUMN_DEPTH_MAX = 20,    /* of objects in a document */
     SB_COLUMN_KEYWORD_MAX = 8191,
+    SB_COLUMN_DOCUMENT_MAX = 2 << 20, /* bytes; a longer one counts as no JSON */
 };
 
 struct sb_column_index;

@@ -16,7 +16,6 @@
 enum {
     SB_COLUMN_NAME_MAX = 512,           /* bytes of a field's name */
     SB_COLUMN_IGNORED_MAX = 64,         /* names in `_ignored` of one document */
-    SB_COLUMN_DOCUMENT_MAX = 16 << 20,  /* bytes; a longer text is not read into columns */
     SB_COLUMN_MEMTABLE_DOCS = 32 << 10, /* small enough for the caches */
     SB_COLUMN_MEMTABLE_BYTES = 16 << 20,
     SB_COLUMN_MEMORY_BYTES = 64 << 20, /* of segments in memory before they become a file */

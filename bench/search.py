@@ -38,6 +38,7 @@ import json, sys, time, duckdb
 folder, repeats, questions = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
 db = duckdb.connect(folder + "/events.duckdb", read_only=True)
 db.execute("SET threads = 1")
+db.execute("SET enable_progress_bar = false")
 out = {}
 for name, ways in questions.items():
     best = None

@@ -48,11 +48,11 @@ struct sb_rows {
  */
 enum sb_take_as { SB_TAKE_I64, SB_TAKE_F64, SB_TAKE_CODE /* KEYWORD: ordinal */ };
 struct sb_take {
-    struct sb_rows rows; /* one per value */
+    struct sb_rows rows;  /* one per value */
     const int64_t *i;     /* SB_TAKE_I64 */
     const double *f;      /* SB_TAKE_F64 */
     const uint32_t *code; /* SB_TAKE_CODE; terms.n stands for `missing` */
-    bool multi;          /* a document may come several times */
+    bool multi;           /* a document may come several times */
     /* internal */
     const struct sb_column *column;
     const struct sb_search_value *missing;

@@ -127,10 +127,12 @@ static bool take_present(struct sb_take *t) {
             t->rows = (struct sb_rows){.doc = t->doc, .group = t->group, .n = n, .one = r->one};
     }
     if (!t->rows.n) return false;
-    if (!t->rows.run) gather(t, t->rows.doc, t->rows.n);
+    if (!t->rows.run)
+        gather(t, t->rows.doc, t->rows.n);
     else if (t->as != SB_TAKE_F64 || c->type != SB_COLUMN_DOUBLE || c->present)
         gather_run(t, t->rows.doc[0], t->rows.n);
-    else t->f = (const double *)c->values + t->rows.doc[0]; /* where they stand */
+    else
+        t->f = (const double *)c->values + t->rows.doc[0]; /* where they stand */
     if (c->present && t->missing)
         for (uint32_t i = 0; i < r->n; i++)
             if (!sb_column_has(c, r->doc[i])) put_missing(t, i);

@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from dashboard import ROOT, SPECIES, Sibyl, a_page, wait_for  # noqa: E402
 
-SECONDS = 75
+SECONDS = 60
 
 
 def traffic(s, rnd, seconds):
@@ -38,8 +38,8 @@ def main():
             page.go(f"http://127.0.0.1:{s.dashboard}{path}")
             page.wait(f"!!({ready})")
             if name == "events":
-                page.eval("document.querySelectorAll('#list tbody tr td')[0].click()")
-                page.wait("document.querySelectorAll('#detail .near li').length > 2 && document.querySelector('#detail .other')")
+                page.eval("[...document.querySelectorAll('#list tbody tr')].slice(3).find(r => r.innerText.includes('ok')).cells[0].click()")
+                page.wait("document.querySelectorAll('#detail .near li').length > 2 && !!document.querySelector('#detail .other')")
             page.eval("new Promise(r => setTimeout(() => requestAnimationFrame(r), 300))")
             (folder / f"{name}.png").write_bytes(base64.b64decode(page.call("Page.captureScreenshot", format="png")["data"]))
 

@@ -26,8 +26,13 @@ def s():
             row = {"sepal_length": round(chance.uniform(4, 8), 1), "sepal_width": round(chance.uniform(2, 4.4), 1), "petal_length": round(chance.uniform(1, 7), 1), "petal_width": round(chance.uniform(0.1, 2.5), 1)}
             s.post("/models/iris/predict", [row, row] if i == 7 else row, headers={"X-User-Id": NAUGHTY[0] if i % 2 else "anna"})
         s.post("/models/iris/predict", {"sepal_length": "wide"})
-        wait_for("the events in the index", 20, lambda: len(events(s)) == 81 * 2 + 1)
+        wait_for("the events in the index", 20, lambda: len(events(s)) + shed(s) == 81 * 2 + 1)
         yield s
+
+
+def shed(s):
+    """Rows that no shadow computed, because the machine was busy."""
+    return sum(int(line.split()[-1]) for line in s.get("/metrics").body.decode().splitlines() if line.startswith("sibyl_shadow_shed_rows_total"))
 
 
 def events(s):
@@ -39,7 +44,7 @@ def pairs(s):
     """((request, row), answer of production, answer of the shadow)"""
     done = [e for e in events(s) if e["status"] == "ok"]
     shadow = {(e["request_id"], e["row"]): NAMES[e["prediction"]["species"]] for e in done if e["role"] == "shadow"}
-    return [(k, e["prediction"]["species"], shadow[k]) for e in done if e["role"] == "primary" for k in [(e["request_id"], e["row"])]]
+    return [(k, e["prediction"]["species"], shadow[k]) for e in done if e["role"] == "primary" for k in [(e["request_id"], e["row"])] if k in shadow]
 
 
 def tile(page, name):
@@ -49,23 +54,25 @@ def tile(page, name):
 def test_agreement_classes_and_disagreements_are_those_of_the_events(s, page):
     want = pairs(s)
     agree = sum(a == b for _, a, b in want)
-    assert len(want) == 81 and 0 < agree < 81
+    n = len(want)
+    assert 40 < n <= 81 and 0 < agree < n
     page.go(f"http://127.0.0.1:{s.dashboard}/compare")
     page.wait("document.querySelectorAll('.matrix td').length === 9")
-    assert float(tile(page, "agreement").split()[0]) == float(f"{agree / 81 * 100:.3g}")
-    assert page.eval("document.querySelector('#agreement').textContent").endswith("all 81 pairs")
-    assert (tile(page, "side-a"), tile(page, "side-b")) == ("82", "81")
+    assert float(tile(page, "agreement").split()[0]) == float(f"{agree / n * 100:.3g}")
+    assert page.eval("document.querySelector('#agreement').textContent").endswith(f"all {n} pairs")
+    assert (tile(page, "side-a"), tile(page, "side-b")) == ("82", str(n))
     labels = page.eval("[...document.querySelectorAll('.matrix tbody th')].map(e => e.textContent)")
     cells = page.eval("[...document.querySelectorAll('.matrix tbody tr')].map(r => [...r.querySelectorAll('td')].map(c => Number(c.textContent.replace('·', '0'))))")
     assert cells == [[sum((x, y) == (a, b) for _, x, y in want) for b in labels] for a in labels]
     # the classes' shares of both sides, under production's names although the shadow answers with numbers
+    all_of = {"A": [e["prediction"]["species"] for e in events(s) if e["role"] == "primary" and e["status"] == "ok"], "B": [p[2] for p in want]}
     for label in NAMES.values():
         shares = page.eval(f"[...document.querySelectorAll('#classes li')].find(l => l.textContent.startsWith({json.dumps(label)})).textContent")
-        assert all(f"{side} {float(f'{sum(p[i] == label for p in want) / 81 * 100:.3g}'):g} %" in shares for side, i in [("A", 1), ("B", 2)]), shares
+        assert all(f"{side} {float(f'{sum(v == label for v in all_of[side]) / len(all_of[side]) * 100:.3g}'):g} %" in shares for side in all_of), shares
     assert "0 = setosa" in page.eval("document.querySelector('#classes').textContent")
     assert page.eval("document.querySelectorAll('#confidence rect[class^=fill]').length") == 40
     # the list, with inputs, and a link that shows both events
-    page.wait(f"document.querySelectorAll('#differ tbody tr').length === {min(50, 81 - agree)}")
+    page.wait(f"document.querySelectorAll('#differ tbody tr').length === {min(50, n - agree)}")
     assert "petal_width" in page.eval("document.querySelector('#differ td.grow').textContent")
     wrong = {k[0] for k, a, b in want if a != b}
     href = page.eval("decodeURIComponent(document.querySelector('#differ tbody a').href)")
@@ -88,7 +95,8 @@ def test_sides_measure_and_query_are_in_the_link(s, page):
     page.wait("document.querySelector('#side-a')?.textContent.includes('iris 1')")
     # a query narrows both sides
     page.go(f"http://127.0.0.1:{s.dashboard}/compare?q=user%3Aanna")
-    page.wait("document.querySelector('#side-b b')?.textContent === '40'")
+    anna = sum(e.get("user") == "anna" and e["role"] == "shadow" for e in events(s))
+    page.wait(f"document.querySelector('#side-b b')?.textContent === '{anna}'")
     # what a panel asked, to be asked elsewhere
     page.eval("document.querySelector('#classes .copy-as').click(); [...document.querySelectorAll('.menu button')].find(b => b.textContent === 'Elasticsearch').click()")
     page.wait("document.querySelector('#toasts')?.textContent.includes('Copied') || !!document.querySelector('dialog pre')")
@@ -119,9 +127,10 @@ def test_numbers_are_compared_by_how_far_they_are_apart(s, page):
     s.register("moody", models.folder() / "moody", alias="production")
     s.register("moody", models.folder() / "moody", alias="shadow", wait=0)
     wait_for("the shadow", 60, lambda: (s.model("moody").get("shadow") or {}).get("version") == "2")
+    before = shed(s)
     for x in range(1, 11):
         s.post("/models/moody/predict", {"action": "none", "x": x})
-    wait_for("the events in the index", 20, lambda: sum(e["route"] == "moody" for e in events(s)) == 20)
+    wait_for("the events in the index", 20, lambda: sum(e["route"] == "moody" for e in events(s)) + shed(s) - before == 20)
     page.go(f"http://127.0.0.1:{s.dashboard}/compare?route=moody")
     page.wait("document.querySelector('#agreement b')?.textContent === '100 %'")
     page.wait("document.querySelector('#differ')?.innerText.includes('They agree on everything')")

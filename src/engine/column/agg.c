@@ -44,7 +44,7 @@ static sb_err node_init(struct sb_node *n, struct sb_work *w, const struct sb_ag
             SB_TRY(node_init(&n->kids[i], w, &a->children[i], depth + 1));
         return SB_OK;
     }
-    n->ops = sb_node_metric_ops(a, n->type);
+    n->ops = sb_node_metric_ops(a);
     return n->ops ? sb_node_metric_init(n) : sb_fail(w->ctx, SB_E_BUG, "unknown aggregation");
 }
 

@@ -138,7 +138,6 @@ struct sb_node {
     size_t numbers_cap, numbers_n; /* n of them are initialized */
     bool ints;                     /* summed as integers */
     struct sb_quantiles quantiles;
-    uint64_t quantile_segments;
 
     /* CARDINALITY */
     struct sb_distinct *distinct;
@@ -190,7 +189,7 @@ struct sb_aggs {
 };
 
 /* agg_metric.c, agg_bucket.c: NULL when the kind is another file's. */
-const struct sb_node_ops *sb_node_metric_ops(const struct sb_agg *a, enum sb_column_type type);
+const struct sb_node_ops *sb_node_metric_ops(const struct sb_agg *a);
 const struct sb_node_ops *sb_node_bucket_ops(const struct sb_agg *a, enum sb_column_type type);
 SB_MUST_CHECK sb_err sb_node_metric_init(struct sb_node *n);
 SB_MUST_CHECK sb_err sb_node_bucket_init(struct sb_node *n);

@@ -303,8 +303,7 @@ static const struct sb_node_ops distinct_ops = {.name = "distinct",
 static const struct sb_node_ops top_ops = {
     .name = "top", .segment = top_segment, .rows = top_rows, .result = top_result};
 
-const struct sb_node_ops *sb_node_metric_ops(const struct sb_agg *a, enum sb_column_type type) {
-    SB_UNUSED(type);
+const struct sb_node_ops *sb_node_metric_ops(const struct sb_agg *a) {
     switch (a->kind) {
     case SB_AGG_VALUE_COUNT: return &count_ops;
     case SB_AGG_CARDINALITY: return &distinct_ops;

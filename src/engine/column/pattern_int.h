@@ -41,7 +41,6 @@ bool sb_words_next(struct sb_str text, size_t *at, struct sb_str *word);
 struct sb_words;
 SB_MUST_CHECK sb_err sb_words_new(struct sb_words **out, struct sb_arena *a, struct sb_str text,
                                   int mode /* enum sb_query_words */, struct sb_errctx *ctx);
-size_t sb_words_count(const struct sb_words *w);
 bool sb_words_match(const struct sb_words *w, struct sb_str value);
 
 #endif

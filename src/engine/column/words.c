@@ -177,10 +177,6 @@ sb_err sb_words_new(struct sb_words **out, struct sb_arena *a, struct sb_str tex
     return SB_OK;
 }
 
-size_t sb_words_count(const struct sb_words *w) {
-    return w->n;
-}
-
 /* Equal but for case; prefix: a may go on. */
 static bool equal(struct sb_str a, struct sb_str b, bool prefix) {
     const char *p = a.p, *pe = a.p + a.n, *q = b.p, *qe = b.p + b.n;

@@ -16,7 +16,7 @@ const struct sb_backup_part sb_datadir_parts[] = {
     {"registry", SB_BACKUP_DATABASES, NULL},
     {"artifacts", SB_BACKUP_IMMUTABLE, SB_ARTIFACT_UPLOAD_DIR},
     {"models", SB_BACKUP_COPY, ".tmp-"},
-    {"environments", SB_BACKUP_LEAVE, NULL}, /* made again when a model needs them */
+    {"environments", SB_BACKUP_LEAVE, NULL},   /* made again when a model needs them */
     {SB_DATADIR_INDEX, SB_BACKUP_LEAVE, NULL}, /* made again from the journal */
     {"journal", SB_BACKUP_TOPICS, NULL},
     {SB_DATADIR_ALERTS, SB_BACKUP_COPY, NULL},

@@ -73,7 +73,8 @@ static void page_metrics(struct sb_buf *out) {
                 "predictions; of the registry\nand the dashboard, what concerns indexes, alerts, "
                 "cost and capacity. Each metric has at most a fixed number of\nseries: label sets "
                 "beyond it are counted under `other`. What both were every 5 s is kept in topic "
-                "and index `metrics`\n(formats/metrics.md).\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
+                "and index `metrics`\n(formats/metrics.md).\n\n"
+                "| metric | type | labels | meaning |\n|---|---|---|---|\n");
     for (size_t i = 0; i < SB_METRIC_COUNT; i++) {
         const struct sb_metric_desc *m = &sb_metric_table[i];
         sb_buf_addf(out, "| `%s` | %s |", m->name, types[m->type]);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "engine/column/column.h"
 #include "sys/process.h"
 
 #define REFRESH_NS  (250 * SB_MS) /* at most so often: each makes a segment in memory */

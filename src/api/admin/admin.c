@@ -1,6 +1,8 @@
 #include "api/admin/admin.h"
 
 #include "base/mem.h"
+#include "codec/json.h"
+#include "domain/metric/metric.h"
 
 enum { ANSWER_MAX = 64 << 20 };
 

@@ -138,7 +138,8 @@ struct sb_agg {
 
     uint32_t size;          /* TERMS; TOP_HITS */
     uint32_t from;          /* TOP_HITS */
-    uint64_t min_doc_count; /* TERMS, histograms; 0 on a histogram fills gaps */
+    uint64_t min_doc_count; /* TERMS, histograms; 0 fills gaps of a histogram, and on KEYWORD adds
+                               terms of documents that do not match */
     const struct sb_agg_order *order;
     size_t norder;
     struct sb_str include, exclude; /* TERMS on KEYWORD: regular expressions, or empty */

@@ -65,8 +65,8 @@ const struct sb_setting sb_settings[] = {
      "Address of the search API, Elasticsearch's protocol."},
     {"routes", SB_SETTING_ROUTES, "", 0, 0, NULL, {NULL}, AT(routes),
      "Routes that are not simply a registered model: NAME: {primary: URI, shadow: URI, "
-     "environment: current or model, privacy: {FEATURE: drop, mask or hmac}}, each optional. URI is models:/MODEL/VERSION, "
-     "models:/MODEL@ALIAS, models:/MODEL/latest or models:/MODEL/STAGE."},
+     "environment: current or model, privacy: {FEATURE: drop, mask or hmac}}, each optional. URI "
+     "is models:/MODEL/VERSION, models:/MODEL@ALIAS, models:/MODEL/latest or models:/MODEL/STAGE."},
     {"privacy.key_file", SB_SETTING_TEXT, "", 0, 4096, NULL, {NULL}, AT(privacy_key_file),
      "File with the secret of features that are recorded as hmac, at least 16 bytes "
      "(docs/PRIVACY.md)."},

@@ -2,7 +2,7 @@
 """`make bench`: every number of the README, each a ratio against a named peer in the same run.
 
     bench/run.py                    all
-    bench/run.py predict journal    some of: predict, overload, shadow, journal, registry, models, pipeline, trees, search, scoring, idle
+    bench/run.py predict journal    some of: predict, overload, shadow, journal, registry, models, pipeline, trees, search, indexing, scoring, idle
     bench/run.py --rounds 5 --seconds 5 --json FILE
 
 Writes build/bench.json and prints a Markdown table. Close other programs first: the ratios are taken on two
@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import time
 
+import indexing
 import overload
 import search
 import shadow
@@ -237,7 +238,8 @@ def bench_idle(o):
 
 
 BENCHES = {"predict": bench_predict, "overload": lambda o: overload.bench(row, o.seconds), "shadow": lambda o: shadow.bench(row, o), "journal": bench_journal, "registry": bench_registry, "models": bench_models,
-           "pipeline": bench_pipeline, "trees": lambda o: trees.bench(row, o.rounds), "search": lambda o: search.bench(row, o.rounds), "scoring": bench_scoring, "idle": bench_idle}
+           "pipeline": bench_pipeline, "trees": lambda o: trees.bench(row, o.rounds), "search": lambda o: search.bench(row, o.rounds),
+           "indexing": lambda o: indexing.bench(row, o), "scoring": bench_scoring, "idle": bench_idle}
 
 
 def table():

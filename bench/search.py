@@ -1,4 +1,4 @@
-"""The event index against DuckDB: what dashboards ask, over the same rows, one thread each.
+"""The event index against DuckDB and OpenSearch: what dashboards ask, over the same rows, one thread each.
 
 DuckDB holds the rows in its native storage, opened from a file that was written before. Both answer in turn;
 times are of CPU, the least of some repeats a round, median of the rounds. Rows and counts of the answers must
@@ -11,6 +11,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+
+import opensearch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOL = ROOT / "build/release/tests/search_bench"
@@ -54,19 +56,29 @@ print(json.dumps(out))
 """
 
 
-def build(folder, documents, python):
+def build_index(folder, documents):
+    """Also the rows as a file for the peers."""
     subprocess.run([TOOL, "build", folder, str(documents)], check=True)
+
+
+def build(folder, documents, python):
+    build_index(folder, documents)
     subprocess.run([python, "-c", "import sys, duckdb; db = duckdb.connect(sys.argv[1] + '/events.duckdb'); db.execute('SET threads = 1');"
                     "db.execute(\"CREATE TABLE e AS SELECT ts::TIMESTAMP ts, version, role, class, status, \\\"user\\\", total_us, duration FROM read_csv(?,"
                     "types={'ts': 'TIMESTAMP', 'version': 'VARCHAR', 'total_us': 'BIGINT', 'duration': 'DOUBLE'}) ORDER BY ts\", [sys.argv[1] + '/events.csv'])", folder],
                    check=True)
 
 
+def ask(folder, repeats=1):
+    """{question: {"ms", "buckets", "docs"}} by sibyl."""
+    return json.loads(subprocess.run([TOOL, "run", folder, str(repeats)], check=True, capture_output=True, text=True).stdout)
+
+
 def compare(folder, rounds, repeats, python):
     """{question: ([ms of sibyl], [ms of DuckDB])}"""
     times = {name: ([], []) for name in QUESTIONS}
     for _ in range(rounds):
-        ours = json.loads(subprocess.run([TOOL, "run", folder, str(repeats)], check=True, capture_output=True, text=True).stdout)
+        ours = ask(folder, repeats)
         theirs = json.loads(subprocess.run([python, "-c", PEER, folder, str(repeats), json.dumps(QUESTIONS)], check=True, capture_output=True, text=True).stdout)
         for name in QUESTIONS:
             a, b = ours[name], theirs[name]
@@ -87,9 +99,10 @@ def bench(row, rounds, documents=5_000_000, repeats=2):
             a, b = statistics.median(ours), statistics.median(theirs)
             total = [total[0] + a, total[1] + b]
             row(f"{WHAT[name]}, {documents / 1e6:g}M events: CPU", a, "ms", "DuckDB, one thread", b, b / a, "–", True)
-        row("all of these", total[0], "ms", "DuckDB, one thread", total[1], total[1] / total[0], f"≥ {GOAL}×", total[1] / total[0] >= GOAL)
+        row(f"all of these, {documents / 1e6:g}M events", total[0], "ms", "DuckDB, one thread", total[1], total[1] / total[0], f"≥ {GOAL}×", total[1] / total[0] >= GOAL)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    opensearch.bench(row, rounds, ask, build_index)
 
 
 if __name__ == "__main__":

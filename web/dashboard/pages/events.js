@@ -3,7 +3,7 @@ import { call, links, search } from '../lib/api.js';
 import { timeChart } from '../lib/charts.js';
 import { controls, fields } from '../lib/controls.js';
 import { copyAs, searchRequest } from '../lib/copy.js';
-import { clear, h, icon } from '../lib/dom.js';
+import { h, icon } from '../lib/dom.js';
 import { answerOf, at, time } from '../lib/event.js';
 import { openEvent } from '../lib/event-detail.js';
 import { count, micros, millis, moment, short, value } from '../lib/format.js';
@@ -11,7 +11,7 @@ import { poll } from '../lib/live.js';
 import { FAILED, filtered, interval, is, narrow, perTime } from '../lib/query.js';
 import * as state from '../lib/state.js';
 import { barList, table } from '../lib/table.js';
-import { badge, button, closeDrawer, dialog, empty, iconButton, menu, panel, statusBadge, toastError } from '../lib/ui.js';
+import { badge, button, closeDrawer, dialog, empty, menu, panel, statusBadge, toastError } from '../lib/ui.js';
 
 const PAGE = 50;
 const SORT = [{ '@timestamp': { order: 'desc' } }, { seq: { order: 'desc' } }];

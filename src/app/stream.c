@@ -67,10 +67,6 @@ struct sb_indexes *sb_stream_indexes(struct sb_stream *s) {
     return s->indexes;
 }
 
-struct sb_indexer *sb_stream_indexer(struct sb_stream *s) {
-    return s->indexer;
-}
-
 struct sb_admin *sb_stream_admin(struct sb_stream *s) {
     return s->admin;
 }

@@ -18,7 +18,6 @@ SB_MUST_CHECK sb_err sb_stream_start(struct sb_stream **out, const struct sb_con
 void sb_stream_stop(struct sb_stream *s);
 
 struct sb_indexes *sb_stream_indexes(struct sb_stream *s);
-struct sb_indexer *sb_stream_indexer(struct sb_stream *s);
 struct sb_admin *sb_stream_admin(struct sb_stream *s);
 
 #endif

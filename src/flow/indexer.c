@@ -49,7 +49,6 @@ struct task {
     struct sb_mutex lock; /* for what follows, and so is the condition */
     struct sb_cond wake;
     bool stop, rebuild_asked;
-    int64_t forget_first, forget_next; /* asked for; none when next is 0 */
     struct sb_indexer_status status;
 };
 
@@ -295,30 +294,8 @@ static bool wants_rebuild(struct task *t) {
 static void sleep_for(struct task *t, int64_t ns) {
     int64_t until = sb_mono_ns() + ns;
     sb_mutex_lock(&t->lock);
-    if (!t->stop && !t->rebuild_asked && !t->forget_next)
-        sb_cond_wait_until(&t->wake, &t->lock, until);
+    if (!t->stop && !t->rebuild_asked) sb_cond_wait_until(&t->wake, &t->lock, until);
     sb_mutex_unlock(&t->lock);
-}
-
-static sb_err forget_asked(struct task *t, struct sb_errctx *ctx) {
-    sb_mutex_lock(&t->lock);
-    int64_t first = t->forget_first, next = t->forget_next;
-    t->forget_next = 0;
-    sb_mutex_unlock(&t->lock);
-    if (!next) return SB_OK;
-    if (t->live.pending) SB_TRY(refresh(&t->live));
-    SB_TRY(sb_column_flush(t->live.column, ctx)); /* what is in memory only may be of that range */
-    SB_TRY(sb_column_forget(t->live.column, first, next, ctx));
-    t->holed = true;
-    if (t->fresh.column) { /* it may have read what is gone */
-        sb_event_source_close(&t->fresh.source);
-        sb_index_rebuild_drop(t->index);
-        t->fresh = (struct follower){0};
-        sb_mutex_lock(&t->lock);
-        t->rebuild_asked = true;
-        sb_mutex_unlock(&t->lock);
-    }
-    return SB_OK;
 }
 
 /* Once in a while, and not in each turn. */
@@ -341,7 +318,6 @@ static sb_err look_around(struct task *t, struct sb_errctx *ctx) {
 
 /* Everything once. *busy: there is more to do at once. */
 static sb_err turn(struct task *t, bool *busy, struct sb_errctx *ctx) {
-    SB_TRY(forget_asked(t, ctx));
     SB_TRY(look_around(t, ctx));
     sb_err err = live_turn(t, ctx);
     *busy = !err;
@@ -464,20 +440,6 @@ sb_err sb_indexer_rebuild(struct sb_indexer *x, struct sb_str name, struct sb_er
         t->status.rebuilt = 0;
         t->status.error[0] = 0;
     }
-    sb_cond_signal(&t->wake);
-    sb_mutex_unlock(&t->lock);
-    return SB_OK;
-}
-
-sb_err sb_indexer_forget(struct sb_indexer *x, struct sb_str name, int64_t first, int64_t next,
-                         struct sb_errctx *ctx) {
-    struct task *t = find(x, name, ctx);
-    if (!t) return SB_E_MISSING;
-    if (next <= first) return SB_OK;
-    sb_mutex_lock(&t->lock);
-    bool none = !t->forget_next;
-    if (none || first < t->forget_first) t->forget_first = first;
-    if (none || next > t->forget_next) t->forget_next = next;
     sb_cond_signal(&t->wake);
     sb_mutex_unlock(&t->lock);
     return SB_OK;

@@ -31,10 +31,6 @@ void sb_indexer_stop(struct sb_indexer *x);
 /* Asks for a rebuild; one that runs already is that one. SB_E_MISSING: no index of that name. */
 SB_MUST_CHECK sb_err sb_indexer_rebuild(struct sb_indexer *x, struct sb_str name,
                                         struct sb_errctx *ctx);
-/* Documents in [first, next) were changed in the topic: they are indexed again. */
-SB_MUST_CHECK sb_err sb_indexer_forget(struct sb_indexer *x, struct sb_str name, int64_t first,
-                                       int64_t next, struct sb_errctx *ctx);
-
 enum sb_indexer_state {
     SB_INDEXER_WAITING,     /* the topic is not there */
     SB_INDEXER_CATCHING_UP, /* more than a moment behind */

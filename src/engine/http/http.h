@@ -148,11 +148,11 @@ struct sb_http_opts {
                                                   with a row whose pattern is NULL */
     const char *const *hosts; /* more names accepted in Host/Origin; NULL-terminated or NULL */
     void *app;
-    void *const *apps;  /* what handlers of table i get instead of app (NULL entry: app); borrowed
-                           as long as the server lives. NULL = app for all */
+    void *const *apps; /* what handlers of table i get instead of app (NULL entry: app); borrowed
+                          as long as the server lives. NULL = app for all */
     const char *const *prefixes; /* what stands before the patterns of table i, constant strings:
                                     "/api/search" (NULL entry: nothing). NULL = nothing for all */
-    size_t body_max;    /* 0 = SB_LIMIT_HTTP_BODY */
+    size_t body_max;             /* 0 = SB_LIMIT_HTTP_BODY */
     int64_t timeout_ns; /* from a request being whole to its answer; 0 = 60 s. Then the client
                            gets 504, and what the handler answers later is dropped */
     int64_t header_ns, idle_ns,

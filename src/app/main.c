@@ -98,8 +98,7 @@ const struct sb_command sb_commands[] = {
      .settings = search_settings,
      .run = sb_events_run},
     {.name = "alerts",
-     .usage = "[list | show NAME | silence NAME | unsilence NAME | enable NAME | disable NAME | "
-              "test [DESTINATION] | check FILE]",
+     .usage = "[list | show|silence|unsilence|enable|disable NAME | test | check FILE]",
      .words = "list|show|silence|unsilence|enable|disable|test|check",
      .max_words = 2,
      .summary = "Alert rules: which fire, why, and quiet for a while.",

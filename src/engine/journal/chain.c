@@ -2,14 +2,12 @@
 
 #include "base/mem.h"
 #include "codec/crc32c.h"
-#include "engine/journal/state_int.h"
 
 enum {
     HEADER = 64,
     RECORD = 256,
     LINKED = 220, /* bytes of a record that its link covers */
-    RECORDS_MAX = 1 << 20,
-    PIECE = 1 << 20,
+    RECORDS_MAX = SB_CHAIN_RECORDS_MAX,
 };
 static const char chain_magic[8] = "SBCHAN1";
 
@@ -127,27 +125,10 @@ sb_err sb_chain_parse(struct sb_chain *out, const void *p, size_t n, struct sb_e
     return SB_OK;
 }
 
-sb_err sb_chain_load(struct sb_chain *c, const char *dir, struct sb_errctx *ctx) {
-    char *path = sb_journal_path(dir, "chain");
-    struct sb_buf b;
-    struct sb_errctx why = {0};
-    sb_buf_init(&b, HEADER + (size_t)RECORDS_MAX * RECORD);
-    sb_err err = sb_file_read_all(path, &b, &why);
-    if (!err)
-        err = sb_chain_parse(c, b.p, b.n, ctx);
-    else
-        sb_fail(ctx, err, "%s", sb_errctx_text(&why, err));
-    sb_buf_fini(&b);
-    sb_free(path);
-    return err;
-}
-
-sb_err sb_chain_save(const struct sb_chain *c, const char *dir, struct sb_errctx *ctx) {
-    struct sb_buf b;
+sb_err sb_chain_write(const struct sb_chain *c, struct sb_buf *b, struct sb_errctx *ctx) {
     uint8_t part[RECORD];
     uint64_t count = c->n;
     if (count > RECORDS_MAX) return sb_fail(ctx, SB_E_LIMIT, "the chain has too many records");
-    sb_buf_init(&b, HEADER + (size_t)RECORDS_MAX * RECORD);
     memset(part, 0, HEADER);
     memcpy(part, chain_magic, sizeof chain_magic);
     memcpy(part + 8, &count, 8);
@@ -155,55 +136,13 @@ sb_err sb_chain_save(const struct sb_chain *c, const char *dir, struct sb_errctx
     memcpy(part + 48, &c->first, 8);
     uint32_t crc = sb_crc32c(0, part, HEADER - 4);
     memcpy(part + HEADER - 4, &crc, 4);
-    sb_buf_add(&b, part, HEADER);
+    sb_buf_add(b, part, HEADER);
     for (size_t i = 0; i < c->n; i++) {
         record_put(&c->record[i], part);
         memcpy(part + LINKED, c->record[i].link, SB_CHAIN_HASH);
         crc = sb_crc32c(0, part, RECORD - 4);
         memcpy(part + RECORD - 4, &crc, 4);
-        sb_buf_add(&b, part, RECORD);
+        sb_buf_add(b, part, RECORD);
     }
-    char *path = sb_journal_path(dir, "chain");
-    sb_err err = sb_buf_err(&b);
-    if (!err) err = sb_file_replace(path, b.p, b.n, ctx);
-    sb_free(path);
-    sb_buf_fini(&b);
-    return err;
-}
-
-sb_err sb_chain_lock(struct sb_lock *l, const char *dir, struct sb_errctx *ctx) {
-    char *path = sb_journal_path(dir, "chain.lock");
-    sb_err err = sb_lock_take(l, path, ctx);
-    sb_free(path);
-    return err;
-}
-
-sb_err sb_chain_hash_file(const char *path, uint8_t sha[SB_CHAIN_HASH], int64_t *bytes,
-                          void (*tick)(void *arg, int64_t bytes), void *arg,
-                          struct sb_errctx *ctx) {
-    struct sb_file f;
-    struct sb_sha256 h;
-    SB_TRY(sb_file_open(&f, path, SB_OPEN_READ, ctx));
-    char *piece = sb_calloc(1, PIECE);
-    int64_t at = 0;
-    size_t got = 1;
-    sb_err err = SB_OK;
-    sb_sha256_init(&h);
-    while (!err && got) {
-        err = sb_file_pread(&f, piece, PIECE, at, &got, ctx);
-        if (err) break;
-        sb_sha256_add(&h, piece, got);
-        at += (int64_t)got;
-        if (!tick || !got) continue;
-        tick(arg, (int64_t)got);
-        sb_file_forget(&f, at - (int64_t)got, (int64_t)got); /* a look at everything */
-    }
-    if (!err) {
-        sb_sha256_final(&h, sha);
-        *bytes = at;
-    }
-    sb_sha256_fini(&h);
-    sb_free(piece);
-    sb_file_close(&f);
-    return err;
+    return sb_buf_err(b);
 }

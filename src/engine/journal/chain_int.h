@@ -15,6 +15,7 @@
 
 enum { SB_CHAIN_SEALED = 1, SB_CHAIN_REWRITTEN = 2 };
 enum { SB_CHAIN_HASH = 32, SB_CHAIN_REASON = 116 };
+enum { SB_CHAIN_RECORDS_MAX = 1 << 20, SB_CHAIN_BYTES_MAX = 64 + SB_CHAIN_RECORDS_MAX * 256 };
 
 struct sb_chain_record {
     uint32_t kind;
@@ -38,6 +39,9 @@ void sb_chain_fini(struct sb_chain *c);
  * hold. */
 SB_MUST_CHECK sb_err sb_chain_load(struct sb_chain *c, const char *dir, struct sb_errctx *ctx);
 SB_MUST_CHECK sb_err sb_chain_parse(struct sb_chain *c, const void *p, size_t n,
+                                    struct sb_errctx *ctx);
+/* The file's bytes, as sb_chain_parse takes them; b has room for SB_CHAIN_BYTES_MAX. */
+SB_MUST_CHECK sb_err sb_chain_write(const struct sb_chain *c, struct sb_buf *b,
                                     struct sb_errctx *ctx);
 /* Atomic and durable. */
 SB_MUST_CHECK sb_err sb_chain_save(const struct sb_chain *c, const char *dir,

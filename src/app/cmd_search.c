@@ -3,20 +3,10 @@
 
 #include "app/client.h"
 #include "app/cmd_events_int.h"
-#include "app/instance.h"
+#include "app/search_client.h"
 #include "app/text.h"
 
-enum { SIZE_DEFAULT = 20, WINDOW_MAX = 10000, BODY_MAX = 1 << 20, TREE_MAX = 256 << 20 };
-
-static const char *search_url(struct sb_cli *cli) {
-    struct sb_config *c = &cli->config;
-    const char *url;
-    int64_t pid;
-    if (sb_instance_read(&c->arena, sb_instance_path(&c->arena, c->data, "platform"), &pid,
-                         "search", &url))
-        return url;
-    return sb_instance_url_of(&c->arena, c->search_listen.host, c->search_listen.port);
-}
+enum { SIZE_DEFAULT = 20, WINDOW_MAX = 10000, BODY_MAX = 1 << 20, TREE_MAX = 512 << 20 };
 
 /* ---- the request ---- */
 
@@ -130,28 +120,24 @@ static void say_total(const struct sb_json *hits, const struct sb_json *list) {
             (long long)total);
 }
 
-/* Elasticsearch's reason of an error. */
-static struct sb_str reason_of(const struct sb_json *doc) {
-    const struct sb_json *error = sb_json_get(doc, "error");
-    struct sb_str reason = sb_client_text(error, "reason");
-    const struct sb_json *roots = sb_json_get(error, "root_cause");
-    if (roots && roots->child && sb_client_text(roots->child, "reason").n)
-        reason = sb_client_text(roots->child, "reason");
-    return reason;
+/* false: no index can be called so. */
+static bool write_target(struct sb_cli *cli, char *to, size_t room) {
+    const char *index = sb_cli_option(cli, "index");
+    if (index &&
+        (strlen(index) > 64 || strspn(index, "abcdefghijklmnopqrstuvwxyz_-*,") != strlen(index))) {
+        sb_cli_error("--index \"%.64s\": there is no such index", index);
+        return false;
+    }
+    snprintf(to, room, "/%s/_search", index ? index : "predictions");
+    return true;
 }
 
-static enum sb_exit show(struct sb_cli *cli, int status, struct sb_str answer, struct sb_arena *a) {
-    struct sb_json *doc;
+static enum sb_exit show(struct sb_cli *cli, const struct sb_json *doc) {
     const char *columns = sb_cli_option(cli, "columns");
-    if (sb_json_parse(&doc, answer, a, NULL) != SB_OK) {
-        sb_cli_error("the search API answered %d, and no JSON", status);
-        return SB_EXIT_FAILED;
-    }
     const struct sb_json *hits = sb_json_get(doc, "hits"), *list = sb_json_get(hits, "hits");
-    if (status != 200 || !list) {
-        struct sb_str reason = reason_of(doc);
-        sb_cli_error("the search API answered %d: %.*s", status, SB_ARG(reason));
-        return status == 400 ? SB_EXIT_USAGE : SB_EXIT_FAILED;
+    if (!list) {
+        sb_cli_error("the search API answered without hits");
+        return SB_EXIT_FAILED;
     }
     if (columns)
         print_columns(list, columns);
@@ -161,46 +147,31 @@ static enum sb_exit show(struct sb_cli *cli, int status, struct sb_str answer, s
     return SB_EXIT_OK;
 }
 
-static sb_err call(struct sb_cli *cli, struct sb_str body, int *status, struct sb_buf *answer,
-                   struct sb_errctx *ctx) {
-    const char *index = sb_cli_option(cli, "index");
-    char target[128];
-    struct sb_fetch *f;
-    if (index &&
-        (strlen(index) > 64 || strspn(index, "abcdefghijklmnopqrstuvwxyz_-*,") != strlen(index)))
-        return sb_fail(ctx, SB_E_INVALID, "--index \"%.64s\": there is no such index", index);
-    snprintf(target, sizeof target, "/%s/_search", index ? index : "predictions");
-    struct sb_fetch_request r = {
-        .method = "POST", .target = target, .body = body, .max_bytes = TREE_MAX};
-    SB_TRY(sb_fetch_new(&f, search_url(cli), ctx));
-    sb_err err = sb_fetch_call(f, &r, status, answer, ctx);
-    sb_fetch_free(f);
-    return err;
+static enum sb_exit failed(sb_err err, const struct sb_errctx *ctx) {
+    sb_cli_error(err == SB_E_INVALID || err == SB_E_MISSING || err == SB_E_STATE
+                     ? "%s"
+                     : "%s; is `sibyl up` running on this data folder (--data)?",
+                 sb_errctx_text(ctx, err));
+    return err == SB_E_INVALID ? SB_EXIT_USAGE : SB_EXIT_FAILED;
 }
 
 enum sb_exit sb_events_search(struct sb_cli *cli) {
     struct sb_errctx ctx = {0};
-    struct sb_buf body, answer;
+    struct sb_search_client client = {0};
+    const struct sb_json *doc;
+    struct sb_buf body;
     struct sb_arena a;
-    int status = 0;
+    char target[128];
     enum sb_exit rc = SB_EXIT_USAGE;
     sb_buf_init(&body, BODY_MAX);
-    sb_buf_init(&answer, TREE_MAX);
     sb_arena_init(&a, TREE_MAX);
-    if (write_request(cli, &body)) {
-        sb_err err = call(cli, sb_buf_view(&body), &status, &answer, &ctx);
-        if (!err) {
-            rc = show(cli, status, sb_buf_view(&answer), &a);
-        } else {
-            rc = err == SB_E_INVALID ? SB_EXIT_USAGE : SB_EXIT_FAILED;
-            sb_cli_error(err == SB_E_INVALID
-                             ? "%s"
-                             : "%s; is `sibyl up` running on this data folder (--data)?",
-                         sb_errctx_text(&ctx, err));
-        }
+    if (write_target(cli, target, sizeof target) && write_request(cli, &body)) {
+        sb_err err = sb_search_client_call(&client, &cli->config, "POST", target,
+                                           sb_buf_view(&body), &a, &doc, &ctx);
+        rc = err ? failed(err, &ctx) : show(cli, doc);
     }
+    sb_search_client_fini(&client);
     sb_buf_fini(&body);
-    sb_buf_fini(&answer);
     sb_arena_fini(&a);
     return rc;
 }
